@@ -27,6 +27,8 @@ UNIT_SUFFIXES: Final[dict[str, str]] = {
     "_flop": "FLOP",
     "_flop_per_sample": "FLOP",
     "_gb": "GB",
+    "_mm2": "mm2",
+    "_nm": "nm",
     "_pct": "%",
     "_utc": "UTC",
 }

@@ -28,6 +28,9 @@ UNKNOWN_PUE: Final = 1.56
 """PUE where nobody states one: mean of data centres in the Uptime Institute Global Data Center Survey 2024."""
 
 _USER_SOURCE: Final = "user-catalog"
+_EMBODIED_FIGURES: Final = frozenset(
+    ("embodied_low_kgco2e", "embodied_central_kgco2e", "embodied_high_kgco2e")
+)
 _REGION_FORM: Final = re.compile(r"[^\s:;*A-Z]+:[^\s:;*A-Z]+")
 PAPER_SOURCE: Final = "opencarboneval-2024"
 """Source of what OpenCarbonEval publishes about devices."""
@@ -61,6 +64,9 @@ class Catalog:
     ----------
     devices, regions, zones, sources : pa.Table
         ``dim_device``, ``dim_region``, ``dim_zone`` and ``dim_source``.
+    embodied : pa.Table
+        ``dim_device_embodied``: what each source says the making of a device emits. The user's files leave it alone:
+        their embodied figures stand in ``devices``.
     annual : pa.Table
         Annual carbon intensity by zone and year.
     runs : pa.Table
@@ -77,6 +83,7 @@ class Catalog:
     regions: pa.Table
     zones: pa.Table
     sources: pa.Table
+    embodied: pa.Table
     annual: pa.Table
     runs: pa.Table
     device_units: Mapping[str, tuple[str, float]]
@@ -128,6 +135,7 @@ def load_catalog(device_files: Sequence[str] = (), region_files: Sequence[str] =
     providers = read_csv(packaged("providers.csv")).to_pylist()
     tables = {
         "dim_device": rows_table(entries, PUBLISHED["dim_device"].columns),
+        "dim_device_embodied": read_csv(packaged("embodied_figures.csv")),
         "dim_region": regions,
         "dim_zone": _zones(regions, annual),
         "dim_source": packaged_sources(),
@@ -143,6 +151,7 @@ def load_catalog(device_files: Sequence[str] = (), region_files: Sequence[str] =
         regions=tables["dim_region"],
         zones=tables["dim_zone"],
         sources=tables["dim_source"],
+        embodied=tables["dim_device_embodied"],
         annual=annual,
         runs=read_csv(packaged("published_runs.csv")),
         device_units=_device_units(entries),
@@ -169,8 +178,16 @@ def _device_entries(device_files: Iterable[str]) -> list[dict[str, Any]]:
     for path in device_files:
         for entry in read_devices_toml(Path(path)):
             name = entry["device"]
-            entries[name] = entries.get(name, {}) | {"source_id": _USER_SOURCE} | entry
+            entries[name] = entries.get(name, {}) | _owner(entry) | entry
     return list(entries.values())
+
+
+def _owner(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Sources of an entry of the user that names none: the user's figures are not another source's."""
+    own = {"source_id": _USER_SOURCE}
+    if not _EMBODIED_FIGURES.isdisjoint(entry):
+        own["embodied_source_id"] = _USER_SOURCE
+    return own
 
 
 def _device_units(entries: list[dict[str, Any]]) -> dict[str, tuple[str, float]]:

@@ -26,9 +26,9 @@ _DEVICE_KEYS: Final = (
     *(name for name in PUBLISHED["dim_device"].columns if name != "device"),
     *("device", "aliases", "part_aliases", "published_log10_alpha_low", "published_log10_alpha_high"),
     *("published_tdp_w", "published_embodied_g_per_device_hour"),
-    *("release_date", "peak_format", "process_nm", "die_mm2", "note"),
+    *("release_date", "peak_format", "note"),
 )
-"""Keys of a device; the last five are for its reader."""
+"""Keys of a device; the last three are for its reader."""
 
 
 def packaged(name: str) -> Traversable:
@@ -84,7 +84,7 @@ def catalog_sha256(device_files: Iterable[str], region_files: Iterable[str]) -> 
     return sha.hexdigest()
 
 
-def read_csv(path: Traversable | Path) -> pa.Table:
+def read_csv(path: Traversable | Path, types: Mapping[str, pa.DataType] | None = None) -> pa.Table:
     """A CSV file of the catalog, typed by the vocabulary.
 
     Only an empty cell is null, so that the zone ``NA`` and the country ``NO`` stay text.
@@ -92,6 +92,8 @@ def read_csv(path: Traversable | Path) -> pa.Table:
     Parameters
     ----------
     path : Traversable or Path
+    types : mapping of str to pa.DataType, optional
+        Types of columns that are not in the vocabulary; those not named are text.
 
     Returns
     -------
@@ -102,13 +104,13 @@ def read_csv(path: Traversable | Path) -> pa.Table:
     ConfigError
         Where the file cannot be read or a cell is not what its column holds.
     """
-    known = all_columns()
+    known = dict(types or {}) | {name: column.type for name, column in all_columns().items()}
     try:
         data = path.read_bytes()
         header = data.split(b"\n", 1)[0].decode("utf-8-sig").strip()
         names = [name.strip().strip('"') for name in header.split(",")]
-        types = {name: known[name].type if name in known else _TEXT_BY_DEFAULT for name in names}
-        options = pacsv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
+        column_types = {name: known.get(name, _TEXT_BY_DEFAULT) for name in names}
+        options = pacsv.ConvertOptions(column_types=column_types, null_values=[""], strings_can_be_null=True)
         return pacsv.read_csv(BytesIO(data), convert_options=options)
     except (OSError, UnicodeDecodeError, pa.ArrowInvalid) as problem:
         raise ConfigError(f"catalog file {path} cannot be used: {problem}") from None

@@ -15,6 +15,7 @@ from opencarbon.cli.options import (
     Config,
     Json,
     Manifests,
+    MethodNames,
     Offline,
     ProfileName,
     RunOptions,
@@ -85,6 +86,7 @@ def estimate(
     *,
     out: Annotated[str, Parameter(help="Parquet file for the estimates.")],
     fits: Annotated[Path | None, Parameter(help="Device fits from `opencarbon fit`.")] = None,
+    method: MethodNames = (),
     config: Config = None,
     as_of: AsOf = None,
     profile: ProfileName = None,
@@ -92,6 +94,13 @@ def estimate(
     json: Json = False,
 ) -> int:
     """Estimate the emissions of planned jobs at their baselines, without advice."""
+    if method:
+        from opencarbon.cli.methods import MethodRequest, estimate_command
+
+        if profile:
+            raise ConfigError("give --method or --profile, not both: a profile is a method")
+        asked = MethodRequest(manifest, method, out, moment(as_of), fits, offline, json)
+        return estimate_command(asked, settings_of(config, None))
     from opencarbon.cli.night import TableRequest, table_command
 
     request = TableRequest("fact_job_estimate", manifest, out, moment(as_of), fits, offline, json)
@@ -115,6 +124,52 @@ def plan(
 
     request = TableRequest("rec_job", manifest, out, moment(as_of), fits, offline, json)
     return table_command(request, settings_of(config, profile))
+
+
+@app.command
+def methods(*, json: Json = False) -> int:
+    """List every method: what it needs, its formula, its limits."""
+    from opencarbon.cli.methods import methods_command
+
+    return methods_command(as_json=json)
+
+
+@app.command
+def compare(
+    *job: Annotated[str, Parameter(help="Published runs such as bloom-176b; with --manifest, its job_ids.")],
+    manifest: Annotated[
+        list[str] | None,
+        Parameter(name=["--manifest", "-m"], consume_multiple=True, negative=(), help="Planned jobs."),
+    ] = None,
+    method: MethodNames = (),
+    region: Annotated[str | None, Parameter(help="Put published runs here, provider:region.")] = None,
+    out: Annotated[str | None, Parameter(help="Folder for the table and a plot of each job.")] = None,
+    config: Config = None,
+    as_of: AsOf = None,
+    offline: Offline = False,
+    json: Json = False,
+) -> int:
+    """Put jobs or published runs through every method, side by side."""
+    from opencarbon.cli.methods import CompareRequest, compare_command
+
+    asked = CompareRequest(job, manifest or (), method, region, out, moment(as_of), offline, json)
+    return compare_command(asked, settings_of(config, None))
+
+
+@app.command
+def reproduce(
+    *,
+    out: Annotated[str, Parameter(help="Folder for the tables, the figures and the page.")],
+    models: Annotated[
+        str | None, Parameter(help="Epoch AI's table of models, CSV file or URL: refit on it.")
+    ] = None,
+    config: Config = None,
+    json: Json = False,
+) -> int:
+    """Reproduce the tables and figures of OpenCarbonEval, and say where they do not reproduce."""
+    from opencarbon.cli.reproduce import reproduce_command
+
+    return reproduce_command(settings_of(config, None), out, models=models, as_json=json)
 
 
 @app.command

@@ -23,6 +23,12 @@ AsOf = Annotated[
 ProfileName = Annotated[
     Literal["calibrated", "paper"] | None, Parameter(help="calibrated, or OpenCarbonEval as published.")
 ]
+MethodNames = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--method", consume_multiple=True, negative=(), help="Methods by name, or all; see `opencarbon methods`."
+    ),
+]
 Offline = Annotated[bool, Parameter(negative=(), help="Ask nothing of the network.")]
 Json = Annotated[
     bool, Parameter(name="--json", negative=(), help="Machine-readable result on standard output.")

@@ -93,3 +93,32 @@ def kind_names(codes: Integers) -> pa.Array[Any]:
     pa.Array of string
     """
     return named(np.array(KINDS, dtype=object), codes)
+
+
+def interval(
+    quantity: str, unit: str, central: Floats, up: Floats, down: Floats
+) -> dict[str, pa.Array[Any]]:
+    """A quantity with the ends of its interval, as three columns.
+
+    Parameters
+    ----------
+    quantity : str
+        Name without unit.
+    unit : str
+        Its suffix, such as ``_kwh``; empty for hours, whose unit is their name.
+    central : ndarray
+    up, down : ndarray
+        Half-widths in logs; NaN where there is no interval.
+
+    Returns
+    -------
+    dict of str to pa.Array
+    """
+    low, high = (
+        f"{quantity}{unit}_{end}" if unit == "" else f"{quantity}_{end}{unit}" for end in ("low", "high")
+    )
+    return {
+        f"{quantity}{unit}": number(central),
+        low: number(central * np.exp(-down)),
+        high: number(central * np.exp(up)),
+    }

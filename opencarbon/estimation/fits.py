@@ -275,8 +275,8 @@ def _peers(used: Sequence[_Run], device: _Device, *, least: int) -> _Pool:
 def _paper_rows(used: Sequence[_Run], known: Mapping[str, _Device]) -> list[dict[str, Any]]:
     rows = []
     for device in known.values():
-        group = _paper_group(device.device)
-        own = tuple(run for run in used if _paper_group(run.device.device) == group)
+        group = device_group(device.device)
+        own = tuple(run for run in used if device_group(run.device.device) == group)
         pool = (
             _Pool(own, "device_runs")
             if len(own) >= _PAPER_LEAST_RUNS
@@ -289,8 +289,19 @@ def _paper_rows(used: Sequence[_Run], known: Mapping[str, _Device]) -> list[dict
     return rows
 
 
-def _paper_group(device: str) -> str:
-    """Name without form factor and memory: every A100 is "NVIDIA A100", as the paper pools them."""
+def device_group(device: str) -> str:
+    """Group that the paper pools a device in: its name without form factor and memory.
+
+    Parameters
+    ----------
+    device : str
+        Canonical name, such as ``NVIDIA A100 SXM4 80GB``.
+
+    Returns
+    -------
+    str
+        Such as ``NVIDIA A100``.
+    """
     words = device.split()
     cut = (
         i

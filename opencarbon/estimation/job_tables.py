@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from opencarbon.estimation.advice import Advice
-from opencarbon.estimation.arrow_columns import kind_names, moment, named, number, text
+from opencarbon.estimation.arrow_columns import interval, kind_names, moment, named, number, text
 from opencarbon.estimation.choices import Alternatives
 from opencarbon.estimation.curves import KIND_CODE, KINDS, PlanningCurves
 from opencarbon.estimation.jobs import Baseline, JobEstimates, Regions, place_half_width
@@ -74,13 +74,13 @@ def job_estimate(estimates: JobEstimates, regions: Regions, curves: PlanningCurv
         "baseline_status": text(baseline_status(estimates)),
         "method": pa.repeat(profile, len(energy)),
         "training_flop": number(work.training_flop),
-        **_interval("device_hours", "", work.device_hours, work.up, work.down),
-        **_interval("wall_hours", "", work.wall_hours, work.up, work.down),
-        **_interval("power", "_w", power.power_w, power.up, power.down),
+        **interval("device_hours", "", work.device_hours, work.up, work.down),
+        **interval("wall_hours", "", work.wall_hours, work.up, work.down),
+        **interval("power", "_w", power.power_w, power.up, power.down),
         "pue": number(pue),
-        **_interval("energy", "_kwh", energy, energy_up, energy_down),
-        **_interval("facility_energy", "_kwh", energy * pue, facility_up, facility_down),
-        **_interval("carbon_intensity", "_gco2e_per_kwh", base.intensity, spread, spread),
+        **interval("energy", "_kwh", energy, energy_up, energy_down),
+        **interval("facility_energy", "_kwh", energy * pue, facility_up, facility_down),
+        **interval("carbon_intensity", "_gco2e_per_kwh", base.intensity, spread, spread),
         "operational_kgco2e": number(operational),
         "operational_low_kgco2e": number(operational_low),
         "operational_high_kgco2e": number(operational_high),
@@ -100,19 +100,6 @@ def job_estimate(estimates: JobEstimates, regions: Regions, curves: PlanningCurv
         "intensity_source_id": text(_intensity_source(base, regions, curves)),
     }
     return pa.table(columns)
-
-
-def _interval(
-    quantity: str, unit: str, central: Floats, up: Floats, down: Floats
-) -> dict[str, pa.Array[Any]]:
-    low, high = (
-        f"{quantity}{unit}_{end}" if unit == "" else f"{quantity}_{end}{unit}" for end in ("low", "high")
-    )
-    return {
-        f"{quantity}{unit}": number(central),
-        low: number(central * np.exp(-down)),
-        high: number(central * np.exp(up)),
-    }
 
 
 def baseline_status(estimates: JobEstimates) -> Objects:

@@ -247,9 +247,9 @@ def estimate_jobs(
         fleet_utilisation=fleet_utilisation,
         paper=paper,
     )
-    earliest_h = np.fmax(curves.now_h, hours_from(curves.start_utc, jobs["earliest_start_utc"]))
+    earliest_h = earliest_start_h(jobs, curves)
     run_h = np.maximum(work.wall_hours, SHORTEST_RUN_H)
-    baseline = _baseline(jobs, run_h, earliest_h, regions, curves, default_region)
+    baseline = baseline_of_jobs(jobs, run_h, earliest_h, regions, curves, default_region)
     energy = np.asarray(energy_kwh(work.device_hours, power.power_w))
     embodied = {end: work.device_hours * rate for end, rate in power.embodied_kgco2e_per_device_hour.items()}
     place = place_half_width(baseline.intensity, baseline.intensity_sd, baseline.pue_half_width)
@@ -293,7 +293,24 @@ def place_half_width(intensity: Floats, intensity_sd: Floats, pue_half_width: Fl
     return np.hypot(spread, pue_half_width)
 
 
-def _baseline(
+def earliest_start_h(jobs: pa.Table, curves: PlanningCurves) -> Floats:
+    """When each job may start: at the earliest now.
+
+    Parameters
+    ----------
+    jobs : pa.Table
+        ``PLANNED_JOBS``.
+    curves : PlanningCurves
+
+    Returns
+    -------
+    ndarray of shape (jobs,)
+        Hours from the first hour of the curves [h].
+    """
+    return np.fmax(curves.now_h, hours_from(curves.start_utc, jobs["earliest_start_utc"]))
+
+
+def baseline_of_jobs(
     jobs: pa.Table,
     run_h: Floats,
     start_h: Floats,
@@ -301,6 +318,23 @@ def _baseline(
     curves: PlanningCurves,
     default_region: str | None,
 ) -> Baseline:
+    """Where each job runs if nobody does anything, and what the grid is like while it does.
+
+    Parameters
+    ----------
+    jobs : pa.Table
+        ``PLANNED_JOBS``.
+    run_h, start_h : ndarray of shape (jobs,)
+        Wall time, and start from the first hour of the curves [h].
+    regions : Regions
+    curves : PlanningCurves
+    default_region : str or None
+        Region of jobs that name none.
+
+    Returns
+    -------
+    Baseline
+    """
     named = texts(jobs["current_region"])
     named[pd.isna(named)] = default_region
     region = regions.index_of(named)

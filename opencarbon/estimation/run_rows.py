@@ -42,6 +42,8 @@ class RunRow:
     hours_scope: str | None
     source_id: str
     reason: str | None
+    parameters: float | None = None
+    active_parameters: float | None = None
 
     def utilisation(self) -> float:
         """Mean throughput over dense peak; NaN where anything is missing."""
@@ -93,6 +95,8 @@ def from_catalog(row: Mapping[str, Any], known: DeviceNames) -> RunRow:
         hours_scope=row["hours_scope"],
         source_id=row["source_id"],
         reason=reason,
+        parameters=_positive(row.get("parameters")),
+        active_parameters=_positive(row.get("active_parameters")),
     )
 
 
@@ -126,6 +130,7 @@ def from_epoch(row: Mapping[str, Any], known: DeviceNames, families: Mapping[str
         hours_scope=hours_scope(words["time_notes"], words["compute_notes"]),
         source_id=EPOCH_SOURCE_ID,
         reason=reason or _epoch_reason(row, device or "", "\n".join(words.values())),
+        parameters=_positive(row["parameters"]),
     )
 
 

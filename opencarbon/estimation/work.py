@@ -27,7 +27,7 @@ class Work:
     Parameters
     ----------
     training_flop : ndarray
-        [FLOP]; NaN where the manifest states hours only.
+        [FLOP]; NaN where nothing in the manifest says them.
     device_hours, wall_hours : ndarray
         Central [h].
     up, down : ndarray
@@ -123,7 +123,7 @@ def work_of_jobs(jobs: pa.Table, fits: pa.Table, devices: pa.Table, *, paper: bo
     """
     source = texts(jobs["work_source"])
     count, repeats = numbers(jobs, "device_count"), numbers(jobs, "repeats")
-    flop = _training_flop(jobs, source)
+    flop = known_training_flop(jobs)
     low, central, high, fit_source, fit_source_id, status = _parameters(jobs, flop, fits, devices)
     given = (source == "device_hours") | (source == "wall_hours")
     slow, middle, fast = (device_hours(flop, parameter) for parameter in (low, central, high))
@@ -147,14 +147,29 @@ def work_of_jobs(jobs: pa.Table, fits: pa.Table, devices: pa.Table, *, paper: bo
     )
 
 
-def _training_flop(jobs: pa.Table, source: Objects) -> Floats:
-    """FLOP of one run; NaN where only hours are stated."""
-    dense, forward = source == "parameters_tokens", source == "forward_flop"
-    flop = np.where(dense | forward, np.nan, numbers(jobs, "training_flop"))
+def known_training_flop(jobs: pa.Table) -> Floats:
+    """FLOP of one run from whatever says them, whether they are the work that counts or not.
+
+    Parameters
+    ----------
+    jobs : pa.Table
+        ``PLANNED_JOBS``.
+
+    Returns
+    -------
+    ndarray of shape (jobs,)
+        [FLOP]; NaN where nothing says them.
+    """
+    flop = numbers(jobs, "training_flop").copy()
+    dense = np.isnan(flop) & np.isfinite(numbers(jobs, "training_tokens"))
+    dense &= np.isfinite(numbers(jobs, "parameters")) | np.isfinite(numbers(jobs, "active_parameters"))
     flop[dense] = training_flop(
         parameters=numbers(jobs, "parameters")[dense],
         training_tokens=numbers(jobs, "training_tokens")[dense],
         active_parameters=numbers(jobs, "active_parameters")[dense],
+    )
+    forward = np.isnan(flop) & np.isfinite(
+        numbers(jobs, "forward_flop_per_sample") * numbers(jobs, "samples")
     )
     flop[forward] = training_flop(
         forward_flop_per_sample=numbers(jobs, "forward_flop_per_sample")[forward],

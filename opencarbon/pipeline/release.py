@@ -125,6 +125,7 @@ def _small_tables(
         "dim_zone": catalog.zones,
         "dim_region": catalog.regions,
         "dim_device": catalog.devices,
+        "dim_device_embodied": catalog.embodied,
         "dim_date": run_dates(curves.start_utc, curves.horizon),
         "rec_region": region_advice(hours, read_parts(night.work, "region_sums"), context.regions, curves),
         "fact_region_load_hourly": region_loads(hours, curves.start_utc),

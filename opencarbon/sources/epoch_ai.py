@@ -42,6 +42,7 @@ _NUMBERS: Final = {
     "Training time (hours)": "training_hours",
     "Hardware quantity": "hardware_quantity",
     "Training chip-hours": "chip_hours",
+    "Parameters": "parameters",
     "Training compute (FLOP)": "training_flop",
     "Finetune compute (FLOP)": "finetune_flop",
     "Hardware utilization (MFU)": "utilisation",
@@ -49,6 +50,7 @@ _NUMBERS: Final = {
 _DATES: Final = {"Publication date": "publication_date"}
 _ONE_GENERATION_ONLY: Final = frozenset(
     (
+        "Parameters",
         "Utilization notes",
         "Training compute estimation method",
         "Training chip-hours",

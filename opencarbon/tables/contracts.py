@@ -127,12 +127,13 @@ def _table(
     key: str,
     required: str = "",
     jobs: bool = False,
+    version: str = "1.0",
 ) -> Contract:
     names = tuple(columns.split())
     if "run_id" in names and name != "dim_run":
         references = (*references, _RUN)
         required += " run_id"
-    return Contract(name, summary, names, tuple(key.split()), tuple(required.split()), references, jobs)
+    return Contract(name, summary, names, tuple(key.split()), tuple(required.split()), references, jobs, version)
 
 
 def _interval(quantity: str, unit: str) -> str:
@@ -175,12 +176,22 @@ _DIMENSIONS = (
         "An accelerator, as a chip or a board.",
         "device vendor tdp_w peak_dense_tflop_per_s memory_gb embodied_low_kgco2e embodied_central_kgco2e "
         "embodied_high_kgco2e embodied_boundary power_fraction source_id generation tdp_status host_power_w "
-        "embodied_status embodied_source_id power_boundary power_status power_source_id",
+        "embodied_status embodied_source_id power_boundary power_status power_source_id die_mm2 process_nm",
         _SOURCE,
         _refer("embodied_source_id", "dim_source", "source_id"),
         _refer("power_source_id", "dim_source", "source_id"),
         key="device",
         required="vendor tdp_w peak_dense_tflop_per_s",
+        version="1.1",
+    ),
+    _table(
+        "dim_device_embodied",
+        "What one source says the making of a device emits; sources differ widely.",
+        "device embodied_method device_embodied_kgco2e embodied_boundary source_id",
+        _DEVICE,
+        _SOURCE,
+        key="device embodied_method source_id",
+        required="device_embodied_kgco2e embodied_boundary",
     ),
     _table(
         "dim_date",
@@ -309,10 +320,12 @@ _INPUT_TABLES = (
     _table(
         "training_runs",
         "A published training run, and whether it takes part in the fits.",
-        "run model family device devices device_hours training_flop flop_basis hours_scope used reason source_id",
+        "run model family device devices device_hours training_flop flop_basis hours_scope used reason source_id "
+        "parameters active_parameters",
         _SOURCE,
         key="run",
         required="used",
+        version="1.1",
     ),
     _table(
         "fact_grid_intensity_hourly",

@@ -5,8 +5,13 @@ from typing import Final
 from opencarbon.tables.contracts import Contract
 
 
-def _table(name: str, summary: str, columns: str, *, key: str, required: str = "") -> Contract:
-    return Contract(name, summary, tuple(columns.split()), tuple(key.split()), tuple(required.split()))
+def _table(
+    name: str, summary: str, columns: str, *, key: str, required: str = "", jobs: bool = False
+) -> Contract:
+    names = tuple(columns.split())
+    return Contract(
+        name, summary, names, tuple(key.split()), tuple(required.split()), keeps_manifest_order=jobs
+    )
 
 
 def _interval(quantity: str, unit: str) -> str:
@@ -23,6 +28,7 @@ METHOD_ESTIMATE: Final = _table(
     f"{_interval('embodied', 'kgco2e')} {_interval('total', 'kgco2e')} method_source_id",
     key="job_id method",
     required="method_status device method_source_id",
+    jobs=True,
 )
 """Null is null: a method without embodied emissions leaves them, and the total, to what it knows.
 
@@ -41,10 +47,11 @@ DIM_METHOD: Final = _table(
 PAPER_CELL: Final = _table(
     "paper_cell",
     "A cell of Table 1, 2 or 3: as published, recomputed from stated inputs, refitted.",
-    "paper_table subject quantity unit published_value recomputed_value refitted_value difference_pct remark",
-    key="paper_table subject quantity",
+    "paper_table cell subject quantity unit published_value recomputed_value refitted_value difference_pct remark",
+    key="paper_table cell",
+    required="subject quantity unit",
 )
-"""``subject`` is the model or device of the row; ``quantity`` the column."""
+"""``subject`` is the model or device of the row; ``quantity`` the column; cells stand in the paper's order."""
 
 TEST_RUN_ERROR: Final = _table(
     "test_run_error",

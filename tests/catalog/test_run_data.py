@@ -12,7 +12,10 @@ import pyarrow.csv as pacsv
 import pytest
 
 DATA: Final = files("opencarbon.catalog") / "data"
-NUMBERS: Final = ("devices", "wall_hours", "device_hours", "training_flop", "energy_kwh", "power_w")
+NUMBERS: Final = (
+    *("devices", "wall_hours", "device_hours", "parameters", "active_parameters", "training_flop"),
+    *("energy_kwh", "power_w", "pue", "carbon_intensity_gco2e_per_kwh", "actual_kgco2e"),
+)
 COLUMNS: Final = [
     "run",
     "model",
@@ -23,12 +26,17 @@ COLUMNS: Final = [
     "devices",
     "wall_hours",
     "device_hours",
+    "parameters",
+    "active_parameters",
     "training_flop",
     "flop_basis",
     "hours_scope",
     "energy_kwh",
     "power_w",
     "power_status",
+    "pue",
+    "carbon_intensity_gco2e_per_kwh",
+    "actual_kgco2e",
     "precision",
     "source_id",
     "note",
@@ -175,3 +183,28 @@ def test_a_source_has_title_address_licence_and_date(source: dict[str, Any]) -> 
     assert source["licence"] in {"facts, cited", "CC BY 4.0"}
     assert source["attribution"]
     assert date.fromisoformat(source["retrieved_date"]) == date(2026, 11, 22)
+
+
+@pytest.mark.parametrize("run", [run for run in RUNS if run["actual_kgco2e"]], ids=lambda run: run["run"])
+def test_reported_emissions_come_with_their_intensity_and_follow_from_plausible_power(
+    run: dict[str, Any],
+) -> None:
+    intensity, pue = run["carbon_intensity_gco2e_per_kwh"], run["pue"] or 1.0
+    power_w = run["actual_kgco2e"] / (run["device_hours"] * intensity * pue) * 1e6
+
+    assert 150 < power_w < 800
+
+
+def test_active_parameters_are_fewer_than_all() -> None:
+    sparse = {run["run"]: run for run in RUNS if run["active_parameters"]}
+
+    assert {"glam-600b-tokens", "llama-4-scout", "llama-4-maverick", "jetmoe-8b"} <= set(sparse)
+    assert all(run["active_parameters"] < run["parameters"] for run in sparse.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("gpt-3-175b", 175e9), ("bloom-176b", 176.247e9), ("llama-2-70b", 68.977e9), ("palm-540b", 540.35e9)],
+)
+def test_parameters_are_those_printed(name: str, parameters: float) -> None:
+    assert next(run for run in RUNS if run["run"] == name)["parameters"] == parameters

@@ -37,6 +37,7 @@ COUNTED = {
     "hardware": "NVIDIA A100 SXM4 80 GB",
     "hardware_quantity": 64.0,
     "training_hours": 500.0,
+    "parameters": 2e9,
     "training_flop": 1.2e22,
     "compute_notes": "6 * 2e9 parameters * 1e12 tokens = 1.2e22",
 }
@@ -92,6 +93,8 @@ def test_a_counted_run_of_one_device_is_used() -> None:
         "used": True,
         "reason": None,
         "source_id": SOURCE_ID,
+        "parameters": 2e9,
+        "active_parameters": None,
     } == row
 
 

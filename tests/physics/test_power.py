@@ -3,7 +3,50 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from opencarbon.physics.power import energy_kwh, facility_energy_kwh, node_power_w
+from opencarbon.physics.carbon import operational_kgco2e
+from opencarbon.physics.power import (
+    energy_kwh,
+    facility_energy_kwh,
+    hours_power_energy_kwh,
+    node_power_w,
+    traffic_energy_kwh,
+)
+
+GA_MEMORY_W_PER_GB = 0.3725
+GA_WORLD_GCO2E_PER_KWH = 475
+
+# Examples of Green Algorithms (Lannelongue et al. 2021) as its repository works them out, in
+# data/curated_algorithms_details.csv at commit 07d16ff9: inputs, PUE, and the kWh and kgCO2e (world) printed there.
+# What a device is differs: a GPU, a TPU pod or a processor core; memory is shared out among them.
+GREEN_ALGORITHMS = {
+    "BERT on 64 V100": ({"device_hours": 64 * 79, "device_power_w": 300}, 1.67, 2533.056, 1203.202),
+    "BERT, older PUE": ({"device_hours": 64 * 79, "device_power_w": 300}, 1.58, 2396.544, 1138.358),
+    "BERT 100 times": (
+        {"device_hours": 64 * 79, "device_power_w": 300, "repeats": 100},
+        1.67,
+        253305.600,
+        120320.160,
+    ),
+    "Meena on a TPU v3 pod": ({"device_hours": 720, "device_power_w": 288_000}, 1.67, 346291.200, 164488.320),
+    "TensorQTL on 8 P100, 192 GB": (
+        {"device_hours": 8 * (1 + 14 / 60 + 26 / 3600), "device_power_w": 250, "memory_gb": 192 / 8},
+        1.67,
+        4.292,
+        2.039,
+    ),
+    "metaSPAdes on 32 cores, 512 GB": (
+        {"device_hours": 32 * (4 + 14 / 60 + 32 / 3600), "device_power_w": 7.5, "memory_gb": 512 / 32},
+        1.67,
+        3.051,
+        1.449,
+    ),
+    "Geant4-DNA on 12 cores, 10 GB, 11 energies": (
+        {"device_hours": 12 * 504, "device_power_w": 10, "memory_gb": 10 / 12, "repeats": 11},
+        1.67,
+        1145.505,
+        544.115,
+    ),
+}
 
 
 def test_a_measured_average_is_taken_as_given() -> None:
@@ -32,8 +75,74 @@ def test_facility_energy_is_it_energy_times_pue() -> None:
 
 
 @pytest.mark.parametrize(
+    ("inputs", "pue", "printed_kwh", "printed_kgco2e"), GREEN_ALGORITHMS.values(), ids=GREEN_ALGORITHMS
+)
+def test_the_formula_gives_the_examples_of_green_algorithms(
+    inputs: dict[str, float], pue: float, printed_kwh: float, printed_kgco2e: float
+) -> None:
+    it_kwh = hours_power_energy_kwh(**inputs, memory_w_per_gb=GA_MEMORY_W_PER_GB)
+    facility_kwh = facility_energy_kwh(it_kwh, pue)
+
+    assert facility_kwh == pytest.approx(printed_kwh, abs=0.000501)
+    assert operational_kgco2e(facility_kwh, GA_WORLD_GCO2E_PER_KWH) == pytest.approx(
+        printed_kgco2e, abs=0.000501
+    )
+
+
+def test_every_power_of_the_formula_is_per_device_and_hour() -> None:
+    kwh = hours_power_energy_kwh(
+        1000.0,
+        [400.0, np.nan],
+        device_power_fraction=0.5,
+        idle_w=30.0,
+        processor_power_w=7.0,
+        memory_w_per_gb=0.25,
+        memory_gb=64.0,
+        repeats=3.0,
+    )
+
+    np.testing.assert_allclose([3.0 * (200.0 + 30.0 + 7.0 + 16.0), np.nan], kwh, rtol=1e-15)
+
+
+def test_idle_power_over_all_gpu_hours_is_the_idle_energy_of_bloom() -> None:
+    gpu_hours, idle_kwh = 1_082_990, 256_646  # Luccioni et al. 2022, section 4.3
+
+    with_idle = hours_power_energy_kwh(gpu_hours, 400.0, idle_w=idle_kwh / gpu_hours * 1000)
+
+    assert 433_196 + idle_kwh == pytest.approx(with_idle, abs=1)
+
+
+def test_traffic_energy_is_data_sent_times_energy_of_a_gigabyte() -> None:
+    kwh_per_gb = 6.894e-8 * 1e6  # Cumulator 0.1.0, base.py: kWh/kB
+
+    np.testing.assert_allclose([0.06894, 0.0, np.nan], traffic_energy_kwh([1.0, 0.0, np.nan], kwh_per_gb))
+
+
+@pytest.mark.parametrize(
     ("call", "message"),
     [
+        (
+            lambda: hours_power_energy_kwh(1.0, 1.0, repeats=[1.0, 0.5]),
+            "repeats must be at least 1 and finite, got 0.5 at index 1",
+        ),
+        (lambda: hours_power_energy_kwh(-1.0, 1.0), "device_hours must be at least 0"),
+        (lambda: hours_power_energy_kwh(1.0, -1.0), "device_power_w must be at least 0"),
+        (
+            lambda: hours_power_energy_kwh(1.0, 1.0, device_power_fraction=-1.0),
+            "device_power_fraction must be at least 0",
+        ),
+        (lambda: hours_power_energy_kwh(1.0, 1.0, idle_w=-1.0), "idle_w must be at least 0"),
+        (
+            lambda: hours_power_energy_kwh(1.0, 1.0, processor_power_w=-1.0),
+            "processor_power_w must be at least 0",
+        ),
+        (
+            lambda: hours_power_energy_kwh(1.0, 1.0, memory_w_per_gb=-1.0),
+            "memory_w_per_gb must be at least 0",
+        ),
+        (lambda: hours_power_energy_kwh(1.0, 1.0, memory_gb=np.inf), "memory_gb must be .* finite, got inf"),
+        (lambda: traffic_energy_kwh(-1.0, 1.0), "traffic_gb must be at least 0"),
+        (lambda: traffic_energy_kwh(1.0, -1.0), "kwh_per_gb must be at least 0"),
         (
             lambda: facility_energy_kwh(1.0, [1.1, 0.9]),
             "pue must be at least 1 and finite, got 0.9 at index 1",

@@ -234,6 +234,20 @@ class TestRegions:
             assert hours == pytest.approx(regions.loc[region, "device_hours"])
 
 
+def test_embodied_figures_of_several_sources_are_published_beside_the_one_in_use(example: Release) -> None:
+    name = "NVIDIA H100 SXM5 80GB"
+    figures = example.frame("dim_device_embodied").set_index("device").loc[name]
+    device = example.frame("dim_device").set_index("device").loc[name]
+
+    assert {"die_only", "vendor_footprint", "bottom_up", "flat_rate"} == set(figures["embodied_method"])
+    assert (14.652, 575.1) == (
+        figures["device_embodied_kgco2e"].min(),
+        figures["device_embodied_kgco2e"].max(),
+    )
+    in_use = figures[figures["source_id"] == device["embodied_source_id"]]
+    assert [device["embodied_central_kgco2e"]] == in_use["device_embodied_kgco2e"].tolist()
+
+
 def test_the_dictionary_names_every_column_of_every_table(example: Release) -> None:
     rows = example.table("meta_columns").to_pylist()
 

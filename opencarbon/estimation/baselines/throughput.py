@@ -1,0 +1,189 @@
+"""Methods that predict device-hours from FLOP and take design power: constant utilisation, SVR, DTR, LLMCarbon."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import numpy as np
+
+from opencarbon.estimation.baselines.method import Floats, MethodContext, MethodFigures, MethodJobs, Objects
+from opencarbon.estimation.regressors import fit_regressor
+from opencarbon.physics.llmcarbon import (
+    FLEET_UTILISATION,
+    LIFETIME_H,
+    chip_of,
+    device_hours_at,
+    tflop_per_s,
+)
+from opencarbon.units import FLOP_PER_TFLOP, SECONDS_PER_HOUR
+
+CONSTANT_UTILISATION: Final = 0.33
+"""Share of the dense peak: between the 0.30 and the 0.40 that Epoch AI assumes for runs of which nothing is known
+(https://epoch.ai/blog/estimating-training-compute)."""
+
+NO_WORK: Final = "needs training FLOP, or parameters and tokens: the job states none"
+
+
+def constant_utilisation(seen: MethodJobs, context: MethodContext) -> MethodFigures:
+    """A third of the dense peak on every device.
+
+    Parameters
+    ----------
+    seen : MethodJobs
+    context : MethodContext
+
+    Returns
+    -------
+    MethodFigures
+    """
+    del context
+    throughput = CONSTANT_UTILISATION * seen.peak_tflop_per_s * FLOP_PER_TFLOP
+    return at_design_power(seen, seen.training_flop / throughput / SECONDS_PER_HOUR)
+
+
+def at_design_power(
+    seen: MethodJobs,
+    predicted_hours: Floats,
+    *,
+    cannot: Objects | None = None,
+    lacking: Objects | None = None,
+    with_regional_pue: bool = False,
+    embodied_kgco2e_per_device_hour: Floats | None = None,
+) -> MethodFigures:
+    """Figures of a method that says how long, and takes the design power for the rest.
+
+    Parameters
+    ----------
+    seen : MethodJobs
+    predicted_hours : ndarray of shape (jobs,)
+        Device-hours of one run [h]; not used where the job states its hours.
+    cannot : ndarray of object, optional
+        Why hours cannot be predicted, where it is not for want of work.
+    lacking : ndarray of object, optional
+        What is missing from a figure that there is.
+    with_regional_pue : bool, optional
+        Take the PUE of the region; without it, none.
+    embodied_kgco2e_per_device_hour : ndarray, optional
+        [kgCO2e/h].
+
+    Returns
+    -------
+    MethodFigures
+    """
+    hours = np.where(np.isnan(seen.stated_hours), predicted_hours, seen.stated_hours) * seen.repeats
+    why = seen.unexplained() if cannot is None else cannot
+    none = seen.filled()
+    rate = none if embodied_kgco2e_per_device_hour is None else embodied_kgco2e_per_device_hour
+    return MethodFigures(
+        device_hours=hours,
+        power_w=seen.tdp_w,
+        reason=np.where(np.isnan(hours), np.where(np.equal(why, None), NO_WORK, why), lacking),
+        hours_up=none,
+        hours_down=none,
+        power_up=none,
+        power_down=none,
+        pue=None if with_regional_pue else seen.filled(1.0),
+        pue_half_width=none,
+        world_gco2e_per_kwh=np.nan,
+        traffic_kwh=seen.filled(0.0),
+        embodied_kgco2e={"low": none, "central": hours * rate, "high": none},
+    )
+
+
+def llmcarbon(seen: MethodJobs, context: MethodContext) -> MethodFigures:
+    """LLMCarbon with its curves held to the models they were fitted to.
+
+    Parameters
+    ----------
+    seen : MethodJobs
+    context : MethodContext
+
+    Returns
+    -------
+    MethodFigures
+    """
+    del context
+    return _llmcarbon(seen, clamped=True)
+
+
+def llmcarbon_as_published(seen: MethodJobs, context: MethodContext) -> MethodFigures:
+    """LLMCarbon with its curves as published, also where they fall below 0.
+
+    Parameters
+    ----------
+    seen : MethodJobs
+    context : MethodContext
+
+    Returns
+    -------
+    MethodFigures
+    """
+    del context
+    return _llmcarbon(seen, clamped=False)
+
+
+def _llmcarbon(seen: MethodJobs, *, clamped: bool) -> MethodFigures:
+    size = np.where(np.isnan(seen.active_parameters), seen.parameters, seen.active_parameters)
+    chips = {name: chip_of(name) for name in set(seen.device)}
+    known = np.array([chips[name] is not None for name in seen.device], dtype=bool)
+    speed = tflop_per_s(size, np.where(known, seen.memory_gb, np.nan), clamped=clamped)
+    cannot = np.select(
+        [~known, np.isnan(size), np.isnan(speed)],
+        [
+            "knows V100, A100, H100, TPU v3 and TPU v4 only, neither speed nor die of another device",
+            "needs parameters: the job states none",
+            "its published curve gives no throughput for so many parameters",
+        ],
+        default=None,
+    )
+    hours = np.where(np.isnan(speed), np.nan, device_hours_at(seen.training_flop, np.where(speed > 0, speed, 1.0)))
+    rates = {
+        name: np.nan if chip is None else chip.embodied_kgco2e / (LIFETIME_H * FLEET_UTILISATION)
+        for name, chip in chips.items()
+    }
+    return at_design_power(
+        seen,
+        hours,
+        cannot=cannot,
+        lacking=np.where(known, None, "no die area is known to it, so no embodied emissions"),
+        with_regional_pue=True,
+        embodied_kgco2e_per_device_hour=np.array([rates[name] for name in seen.device], dtype=np.float64),
+    )
+
+
+def svr(seen: MethodJobs, context: MethodContext) -> MethodFigures:
+    """Support vector regression of throughput on the runs behind the device fits.
+
+    Parameters
+    ----------
+    seen : MethodJobs
+    context : MethodContext
+
+    Returns
+    -------
+    MethodFigures
+    """
+    return _regressed("svr", seen, context)
+
+
+def dtr(seen: MethodJobs, context: MethodContext) -> MethodFigures:
+    """Decision tree regression of throughput on the runs behind the device fits.
+
+    Parameters
+    ----------
+    seen : MethodJobs
+    context : MethodContext
+
+    Returns
+    -------
+    MethodFigures
+    """
+    return _regressed("dtr", seen, context)
+
+
+def _regressed(kind: Literal["svr", "dtr"], seen: MethodJobs, context: MethodContext) -> MethodFigures:
+    hours, known = seen.filled(), np.isfinite(seen.training_flop)
+    if known.any():
+        model = fit_regressor(kind, context.runs, context.devices)
+        hours[known] = model.device_hours(seen.training_flop[known], seen.peak_tflop_per_s[known])
+    return at_design_power(seen, hours)

@@ -1,0 +1,90 @@
+"""Errors of refitted methods on the paper's six test runs, with these runs in the fit and with their families left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from opencarbon.estimation.reproduction.predictions import (
+    KG_PER_TONNE,
+    REFITTED,
+    RefittedHours,
+    emitted_kgco2e,
+    table_1_intervals,
+)
+from opencarbon.tables.conform import conform
+from opencarbon.tables.reproduction import TEST_RUN_ERROR
+
+TEST_FAMILIES: Final = r"\b(?:chat)?glm\b|\bbloomz?\b|\bstarcoder|\bsantacoder|\bllama[ -]?3|\bswin\b|^vit[ -]"
+"""Names of models and families that are kin of the test runs, as a regular expression."""
+
+
+def without_test_runs(runs: pa.Table) -> pa.Table:
+    """The runs with those of the test runs' families left out of the fit.
+
+    Parameters
+    ----------
+    runs : pa.Table
+        ``training_runs``.
+
+    Returns
+    -------
+    pa.Table
+    """
+    named = [
+        pc.fill_null(pc.match_substring_regex(runs[column], TEST_FAMILIES, ignore_case=True), False)
+        for column in ("run", "model", "family")
+    ]
+    is_test = pc.or_(pc.or_(named[0], named[1]), named[2])
+    kept = pc.and_(runs["used"], pc.invert(is_test))
+    return runs.set_column(runs.column_names.index("used"), runs.schema.field("used"), kept)
+
+
+def test_run_errors(table_1: pa.Table, table_2: pa.Table, runs: pa.Table, devices: pa.Table) -> pa.Table:
+    """Errors on the six test runs: hours by each method x design power x intensity, against the actual.
+
+    Parameters
+    ----------
+    table_1, table_2 : pa.Table
+        The paper's, as the catalog has them.
+    runs : pa.Table
+        ``training_runs``.
+    devices : pa.Table
+        ``dim_device``.
+
+    Returns
+    -------
+    pa.Table
+        ``TEST_RUN_ERROR``.
+    """
+    fitted = {"fitted": RefittedHours(runs, devices), "left_out": RefittedHours(without_test_runs(runs), devices)}
+    rows = [row for kind, hours in fitted.items() for row in _rows(table_1, table_2, hours, kind)]
+    table = pa.Table.from_pylist(rows, schema=TEST_RUN_ERROR.schema())
+    return conform(table.sort_by([(name, "ascending") for name in TEST_RUN_ERROR.key]), TEST_RUN_ERROR)
+
+
+def _rows(
+    table_1: pa.Table, table_2: pa.Table, hours: RefittedHours, test_runs: str
+) -> Iterator[dict[str, Any]]:
+    intervals = table_1_intervals(table_1)
+    for row in table_2.to_pylist():
+        actual = row["published_actual_tco2e"] * KG_PER_TONNE
+        for method in REFITTED:
+            predicted = emitted_kgco2e(
+                hours.hours(method, row["training_flop"], row["device"]),
+                intervals[row["device_group"]].tdp_w,
+                row["carbon_intensity_gco2e_per_kwh"],
+            )
+            yield {
+                "model": row["model"],
+                "method": method,
+                "test_runs": test_runs,
+                "device": row["device"],
+                "training_flop": row["training_flop"],
+                "operational_kgco2e": predicted,
+                "actual_kgco2e": actual,
+                "error_pct": 100.0 * (predicted / actual - 1.0),
+            }

@@ -1,0 +1,197 @@
+"""One job or published run through every method: what each makes of it, side by side."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from opencarbon.catalog import Catalog, squeeze
+from opencarbon.errors import ConfigError, ManifestError
+from opencarbon.estimation.baselines import Method
+from opencarbon.pipeline import prepare, read
+from opencarbon.pipeline.context import build_context, settings_catalog
+from opencarbon.pipeline.fits import collect_runs, fit_for_profile
+from opencarbon.pipeline.methods import method_context, night_method_context, planned_jobs, side_by_side
+from opencarbon.pipeline.night import Night, Progress, silent
+from opencarbon.settings import Settings
+from opencarbon.tables.conform import conform
+from opencarbon.tables.events import Event
+from opencarbon.tables.inputs import GRID_INTENSITY, PLANNED_JOBS
+
+_CATALOG: Final = "catalog"
+_NAMES_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Jobs, and what every method makes of them.
+
+    Parameters
+    ----------
+    jobs : pa.Table
+        ``PLANNED_JOBS``, with what they state.
+    estimates : pa.Table
+        ``METHOD_ESTIMATE``, the methods of a job together, in the order of ``jobs``.
+    actual_kgco2e : mapping of str to float
+        Job -> emissions that the owner of the run reports, where it does.
+    events : tuple of Event
+        What was degraded on the way.
+    """
+
+    jobs: pa.Table
+    estimates: pa.Table
+    actual_kgco2e: Mapping[str, float]
+    events: tuple[Event, ...] = ()
+
+
+def compare_runs(
+    names: Sequence[str],
+    methods: Sequence[Method],
+    settings: Settings,
+    *,
+    as_of_utc: datetime,
+    region: str | None = None,
+) -> Comparison:
+    """Published runs of the catalog through methods; hours are predicted although they are known.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of runs or models.
+    methods : sequence of Method
+    settings : Settings
+    as_of_utc : datetime
+        Aware.
+    region : str, optional
+        Region to put the runs in, instead of the carbon intensity that their owners report.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ConfigError
+        A name or a region that the catalog does not know.
+    """
+    catalog = settings_catalog(settings)
+    found = _named_runs(names, catalog)
+    if region is not None:
+        _refuse_unknown_region(region, catalog)
+    runs, _ = collect_runs(catalog, None)
+    fits = fit_for_profile(runs, catalog, "calibrated")
+    context = build_context(settings, as_of_utc, catalog, GRID_INTENSITY.schema().empty_table(), fits)
+    jobs = _as_jobs(found, region)
+    pue = np.array([row["pue"] if row["pue"] and region is None else np.nan for row in found])
+    return Comparison(
+        jobs=jobs,
+        estimates=side_by_side(
+            jobs, methods, method_context(context, runs), is_predicting=True, site_pue=pue
+        ),
+        actual_kgco2e={row["run"]: row["actual_kgco2e"] for row in found if row["actual_kgco2e"]},
+    )
+
+
+def compare_jobs(
+    night: Night, job_ids: Sequence[str], methods: Sequence[Method], progress: Progress = silent
+) -> Comparison:
+    """Planned jobs of manifests through methods.
+
+    Parameters
+    ----------
+    night : Night
+        With the calibrated profile.
+    job_ids : sequence of str
+    methods : sequence of Method
+    progress : callable, optional
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ManifestError
+        Where no planned job has one of the ids.
+    """
+    read_jobs = read(night, progress)
+    jobs = pa.concat_tables(planned_jobs(night, job_ids)).select(PLANNED_JOBS.columns)
+    lost = [name for name in job_ids if name not in jobs["job_id"].to_pylist()]
+    if lost:
+        listed = ", ".join(map(repr, lost[:_NAMES_SHOWN]))
+        raise ManifestError(
+            f"no planned job is called {listed}: give the job_id of a row that keeps every rule; "
+            "`opencarbon check MANIFEST` lists the others"
+        )
+    prepared = prepare(night, read_jobs, progress=progress)
+    context = night_method_context(night)
+    return Comparison(
+        jobs, side_by_side(jobs, methods, context, is_predicting=True), {}, events=prepared.events
+    )
+
+
+def _named_runs(names: Sequence[str], catalog: Catalog) -> list[dict[str, Any]]:
+    rows = catalog.runs.to_pylist()
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        found |= {row["run"]: row for row in _runs_called(name, rows)}
+    return list(found.values())
+
+
+def _runs_called(name: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Runs with the name, or of the model, or the only one whose name begins so."""
+    wanted = squeeze(name)
+    for column in ("run", "model"):
+        if same := [row for row in rows if squeeze(row[column]) == wanted]:
+            return same
+    begun = [row for row in rows if wanted and squeeze(row["run"]).startswith(wanted)]
+    if len(begun) == 1:
+        return begun
+    known = [row["run"] for row in rows]
+    near = [row["run"] for row in begun] or difflib.get_close_matches(
+        name.casefold(), known, n=_NAMES_SHOWN, cutoff=0.4
+    )
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    raise ConfigError(
+        f"no published run is called {name!r}; {hint}for a job of your own, give --manifest too"
+    )
+
+
+def _refuse_unknown_region(region: str, catalog: Catalog) -> None:
+    names = catalog.region_names()
+    if region not in names:
+        near = difflib.get_close_matches(region, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "write it as provider:region"
+        raise ConfigError(f"region {region!r} is not in the catalog; {hint}")
+
+
+def _as_jobs(runs: Sequence[Mapping[str, Any]], region: str | None) -> pa.Table:
+    rows = [
+        {
+            "job_id": run["run"],
+            "manifest": _CATALOG,
+            "row": number,
+            "state": "queued",
+            "model": run["model"],
+            "device_as_given": run["device"],
+            "device": run["device"],
+            "device_count": run["devices"] or 1.0,
+            "repeats": 1,
+            "interruptible": False,
+            "current_region": region,
+            "work_source": "device_hours",
+            "device_hours": run["device_hours"],
+            "training_flop": run["training_flop"],
+            "parameters": run["parameters"],
+            "active_parameters": run["active_parameters"],
+            "carbon_intensity_gco2e_per_kwh": None if region else run["carbon_intensity_gco2e_per_kwh"],
+        }
+        for number, run in enumerate(runs, start=1)
+    ]
+    return conform(pa.Table.from_pylist(rows, schema=PLANNED_JOBS.schema()), PLANNED_JOBS)

@@ -1,0 +1,205 @@
+"""OpenCarbonEval reproduced: tables as Parquet, figures as SVG, and one page."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from opencarbon.catalog import Catalog
+from opencarbon.catalog.catalog import PAPER_SOURCE
+from opencarbon.catalog.paper import PaperFacts, load_paper
+from opencarbon.errors import PublishError, SourceShapeError
+from opencarbon.estimation.baselines import method_table
+from opencarbon.estimation.embodied_spread import embodied_spread
+from opencarbon.estimation.reproduction import (
+    Finding,
+    figure_tables,
+    findings,
+    paper_cells,
+    refitted_intervals,
+    test_run_errors,
+)
+from opencarbon.estimation.training_compute import training_compute_table
+from opencarbon.estimation.training_runs import training_runs
+from opencarbon.pipeline.context import settings_catalog
+from opencarbon.pipeline.files import write_single
+from opencarbon.pipeline.grid import http_limits
+from opencarbon.pipeline.night import Progress, silent
+from opencarbon.publishing.figures import EmbodiedFigure, reproduction_figures
+from opencarbon.publishing.page import reproduction_page
+from opencarbon.settings import Settings
+from opencarbon.sources.epoch_ai import parse_models
+from opencarbon.sources.http import fetch_bytes
+from opencarbon.tables.contracts import PUBLISHED
+from opencarbon.tables.reproduction import REPRODUCED
+
+_LOG: Final = logging.getLogger("opencarbon.pipeline")
+_EMBODIED: Final = "dim_device_embodied"
+_STEPS: Final = ("fit", "tables", "figures", "page")
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """What came of a reproduction.
+
+    Parameters
+    ----------
+    folder : Path
+    page : Path
+        ``index.html`` in it.
+    rows : dict of str to int
+        Rows by table.
+    figures : tuple of str
+        Names of the figures drawn.
+    findings : tuple of Finding
+    cells : pa.Table
+        ``PAPER_CELL``.
+    """
+
+    folder: Path
+    page: Path
+    rows: dict[str, int]
+    figures: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    cells: pa.Table = field(repr=False)
+
+
+def reproduce(
+    settings: Settings, folder: Path, *, models: str | None = None, progress: Progress = silent
+) -> Reproduction:
+    """Reproduce the paper's tables and figures into a folder.
+
+    Parameters
+    ----------
+    settings : Settings
+    folder : Path
+    models : str, optional
+        Epoch AI's table of models, file or URL: Table 1 is refitted on it, and the figures stand on its rows. Without it
+        nothing is asked of the network.
+    progress : callable, optional
+
+    Returns
+    -------
+    Reproduction
+
+    Raises
+    ------
+    SourceError
+        Where ``models`` cannot be used; nothing is written then.
+    ConfigError
+        Where what the figures, the page or the regressions need is not installed.
+    PublishError
+        Where the folder cannot be written.
+    """
+    catalog, paper = settings_catalog(settings), load_paper()
+    epoch = None if models is None else _epoch(models, settings)
+    progress("reproduce", 0, len(_STEPS))
+    runs = training_runs(epoch, catalog.runs, devices=catalog.devices, device_units=catalog.device_units)
+    progress("reproduce", 1, len(_STEPS))
+    tables, found = _tables(catalog, paper, runs, epoch)
+    progress("reproduce", 2, len(_STEPS))
+    embodied = [
+        EmbodiedFigure(row["device"], row["embodied_method"], row["device_embodied_kgco2e"])
+        for row in catalog.embodied.to_pylist()
+    ]
+    figures = reproduction_figures(tables, embodied)
+    progress("reproduce", 3, len(_STEPS))
+    page = reproduction_page(
+        tables | {_EMBODIED: catalog.embodied}, catalog.sources, figures, found, _facts(runs, models)
+    )
+    written = _write(folder, tables | {_EMBODIED: catalog.embodied}, figures, page)
+    progress("reproduce", 4, len(_STEPS))
+    _LOG.info("reproduced: folder=%s tables=%d figures=%d", folder, len(written), len(figures))
+    return Reproduction(
+        folder, folder / "index.html", written, tuple(figures), found, cells=tables["paper_cell"]
+    )
+
+
+def _epoch(models: str, settings: Settings) -> pa.Table:
+    epoch = parse_models(fetch_bytes(models, limits=http_limits(settings)))
+    if not epoch.num_rows:
+        raise SourceShapeError("Epoch AI's table of models has a header and no row: nothing was written")
+    return epoch
+
+
+def _tables(
+    catalog: Catalog, paper: PaperFacts, runs: pa.Table, epoch: pa.Table | None
+) -> tuple[dict[str, pa.Table], tuple[Finding, ...]]:
+    devices = catalog.devices
+    refitted = refitted_intervals(runs, devices)
+    as_published = figure_tables(paper, runs, devices, refitted)
+    tables = {
+        "paper_cell": paper_cells(paper.table_1, paper.table_2, paper.table_3, runs, devices),
+        "test_run_error": test_run_errors(paper.table_1, paper.table_2, runs, devices),
+        "training_compute": training_compute_table(catalog.training_compute),
+        "dim_method": method_table(),
+        **(as_published if epoch is None else figure_tables(paper, runs, devices, refitted, models=epoch)),
+    }
+    found = findings(
+        paper,
+        tables["paper_cell"],
+        tables["test_run_error"],
+        runs,
+        as_published["figure_1"],
+        embodied_spread(catalog.embodied),
+    )
+    return tables, found
+
+
+def _facts(runs: pa.Table, models: str | None) -> dict[str, str]:
+    used = runs.filter(runs["used"]).num_rows
+    return {
+        "made with": f"opencarbon {version('opencarbon')}",
+        "device fits": f"{used} of {runs.num_rows} training runs",
+        "data": "bundled with the package" if models is None else "bundled, and Epoch AI's table of models as given",
+        "paper": PAPER_SOURCE,
+    }
+
+
+def _write(
+    folder: Path, tables: Mapping[str, pa.Table], figures: Mapping[str, tuple[str, str]], page: str
+) -> dict[str, int]:
+    """Tables and figures first, the page that shows them last."""
+    contracts = REPRODUCED | {_EMBODIED: PUBLISHED[_EMBODIED]}
+    rows = {
+        name: write_single(folder / "tables" / f"{name}.parquet", contracts[name], [table])
+        for name, table in tables.items()
+    }
+    for name, (wide, narrow) in figures.items():
+        write_text(folder / "figures" / f"{name}.svg", wide)
+        write_text(folder / "figures" / f"{name}-narrow.svg", narrow)
+    write_text(folder / "index.html", page)
+    return rows
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    text : str
+
+    Raises
+    ------
+    PublishError
+        Where the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=".opencarbon-", delete=False
+        ) as file:
+            file.write(text)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
+    except OSError as problem:
+        raise PublishError(f"{path} cannot be written: {problem.strerror or problem}") from problem
