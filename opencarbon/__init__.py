@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from opencarbon.physics.compute import training_flop
+    from opencarbon.physics.compute import inference_flop, training_flop
     from opencarbon.physics.shifting import best_start
     from opencarbon.physics.throughput import device_hours, log10_alpha
     from opencarbon.pipeline.api import estimate
@@ -23,6 +23,7 @@ __all__ = [
     "best_start",
     "device_hours",
     "estimate",
+    "inference_flop",
     "log10_alpha",
     "training_flop",
 ]
@@ -31,6 +32,7 @@ _HOMES = {
     "best_start": "opencarbon.physics.shifting",
     "device_hours": "opencarbon.physics.throughput",
     "estimate": "opencarbon.pipeline.api",
+    "inference_flop": "opencarbon.physics.compute",
     "log10_alpha": "opencarbon.physics.throughput",
     "training_flop": "opencarbon.physics.compute",
 }

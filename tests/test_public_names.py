@@ -12,7 +12,10 @@ import pytest
 
 import opencarbon as oc
 
-NAMES = {"device_hours", "log10_alpha", "training_flop", "best_start", "estimate", "__version__"}
+NAMES = {
+    *("device_hours", "log10_alpha", "training_flop", "inference_flop"),
+    *("best_start", "estimate", "__version__"),
+}
 
 
 def test_the_public_names_are_these() -> None:
@@ -87,6 +90,10 @@ def test_device_hours_and_log10_alpha_are_inverse() -> None:
 
 def test_training_flop_counts_six_per_parameter_and_token() -> None:
     assert oc.training_flop(parameters=7e9, training_tokens=2e12) == pytest.approx(8.4e22)
+
+
+def test_inference_flop_counts_two_per_parameter_and_token() -> None:
+    assert oc.inference_flop(parameters=7e9, tokens=2e6) == 2 * 7e9 * 2e6
 
 
 def test_best_start_finds_the_cleanest_window() -> None:

@@ -71,6 +71,8 @@ class Catalog:
         Annual carbon intensity by zone and year.
     runs : pa.Table
         Published training runs.
+    training_compute : pa.Table
+        Published training FLOP of models beside the figures that a count of their architecture takes.
     device_units : mapping of str to (str, float)
         Squeezed spelling of a device or of a part of one -> its canonical name, devices per unit.
     paper_devices : mapping of str to PaperDevice
@@ -86,6 +88,7 @@ class Catalog:
     embodied: pa.Table
     annual: pa.Table
     runs: pa.Table
+    training_compute: pa.Table
     device_units: Mapping[str, tuple[str, float]]
     paper_devices: Mapping[str, PaperDevice]
     offers: Mapping[str, frozenset[str]]
@@ -154,6 +157,7 @@ def load_catalog(device_files: Sequence[str] = (), region_files: Sequence[str] =
         embodied=tables["dim_device_embodied"],
         annual=annual,
         runs=read_csv(packaged("published_runs.csv")),
+        training_compute=read_csv(packaged("training_compute.csv")),
         device_units=_device_units(entries),
         paper_devices=_paper_devices(entries),
         offers={

@@ -18,8 +18,8 @@ from opencarbon.cli.night import shown_progress
 from opencarbon.cli.tables import console_for, print_warnings, write_json
 from opencarbon.errors import ConfigError
 from opencarbon.estimation.baselines import METHODS, Method, method_named
-from opencarbon.pipeline.compare import Comparison, compare_jobs, compare_runs
-from opencarbon.pipeline.files import output_file, output_folder, write_single
+from opencarbon.pipeline.compare import Comparison, compare_jobs, compare_runs, write_comparison
+from opencarbon.pipeline.files import output_file, output_folder
 from opencarbon.pipeline.methods import write_method_estimates
 from opencarbon.settings import Settings
 from opencarbon.tables.reproduction import METHOD_ESTIMATE
@@ -151,16 +151,14 @@ def compare_command(request: CompareRequest, settings: Settings) -> int:
         )
     folder = output_folder(request.out) if request.out else None
     comparison = _compared(request, settings, chosen(request.methods))
-    if folder:
-        write_single(folder / f"{METHOD_ESTIMATE.name}.parquet", METHOD_ESTIMATE, [comparison.estimates])
-        written = _plots(comparison, folder)
+    written = write_comparison(comparison, folder) if folder else []
     if request.as_json:
         write_json(_as_json(comparison))
         return 0
     print_warnings(comparison.events)
     print_comparison(console_for(), comparison)
-    if folder:
-        console_for().print(f"{METHOD_ESTIMATE.name}.parquet and {written} plots in {folder}")
+    for path in written:
+        console_for().print(str(path))
     return 0
 
 
@@ -215,10 +213,6 @@ def _night(
         now_utc=datetime.now(UTC),
         offline=offline,
     )
-
-
-def _plots(comparison: Comparison, folder: Path) -> int:
-    raise NotImplementedError
 
 
 def _as_json(comparison: Comparison) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from opencarbon.errors import ConfigError
-from opencarbon.physics.architectures import swin_flop, transformer_flop, vit_flop
-from opencarbon.physics.compute import training_flop
+from opencarbon.physics.architectures import evoformer_flop, swin_flop, transformer_flop, vit_flop
+from opencarbon.physics.compute import TRAINING_PER_FORWARD, training_flop
 from opencarbon.tables.conform import conform
 from opencarbon.tables.reproduction import TRAINING_COMPUTE
 
@@ -150,6 +150,32 @@ def _by_towers(row: _Row) -> _Counted:
     return _over_samples(row, image + text, f" ({shape})")
 
 
+def _by_crops(row: _Row) -> _Counted:
+    """AlphaFold 2: initial training on small crops, then fine-tuning on larger ones."""
+    (initial, initial_text), (tuning, tuning_text) = _crop_stage(row, ""), _crop_stage(row, "tuning_")
+    return initial + tuning, f"{initial_text} + {tuning_text}"
+
+
+def _crop_stage(row: _Row, stage: str) -> _Counted:
+    """One stage; all passes of a sample but the last run forward only."""
+    residues, rows, extra = (row[f"{stage}{name}"] for name in ("residues", "msa_rows", "extra_rows"))
+    forward, samples = float(evoformer_flop(residues, rows, extra, row["templates"])), row[f"{stage}samples"]
+    passes = row["forward_only_passes"]
+    if math.isnan(forward * passes * samples):
+        raise ValueError(
+            f"give {stage}residues, {stage}msa_rows, {stage}extra_rows and {stage}samples, "
+            "templates and forward_only_passes"
+        )
+    flop = training_flop(
+        forward_flop_per_sample=forward, frozen_flop_per_sample=passes * forward, samples=samples
+    )
+    return float(flop), (
+        f"({TRAINING_PER_FORWARD:g} + {_figure(passes)}) x {_figure(forward)} FLOP forward ({_figure(residues)} "
+        f"residues, {_figure(rows)} rows, {_figure(extra)} extra rows, {_figure(row['templates'])} templates) x "
+        f"{_figure(samples)} samples"
+    )
+
+
 _COUNTS: Final[Mapping[str, Callable[[_Row], _Counted]]] = {
     "decoder": _by_tokens,
     "encoder": _by_tokens,
@@ -161,6 +187,7 @@ _COUNTS: Final[Mapping[str, Callable[[_Row], _Counted]]] = {
     "vision transformer": _by_patches,
     "swin transformer": _by_windows,
     "two towers": _by_towers,
+    "evoformer": _by_crops,
 }
 """Architecture -> how it is counted."""
 

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from opencarbon.physics._arrays import FloatArray, as_float64, checked, numpy_scalar_if_0d
 from opencarbon.physics._blocks import FLOP_PER_MULTIPLY_ADD, swin_flop, transformer_flop, vit_flop
+from opencarbon.physics._evoformer import evoformer_block_flop, evoformer_flop
 from opencarbon.units import SECONDS_PER_HOUR
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "contrastive_flop",
     "decoder_flop_per_token",
     "encoder_decoder_flop",
+    "evoformer_block_flop",
+    "evoformer_flop",
     "speech_tokens",
     "swin_flop",
     "transformer_flop",

@@ -97,7 +97,8 @@ def training_flop(
     forward_flop_per_sample : array_like, optional
         Cost of one forward pass of one sample [FLOP].
     frozen_flop_per_sample : array_like, optional
-        Cost per sample of parts that only run forward [FLOP]: the encoders of latent diffusion [4]_.
+        Cost per sample of parts that only run forward [FLOP]: the encoders of latent diffusion [4]_, the passes
+        of AlphaFold 2 before the last.
     samples : array_like, optional
         Samples seen in training: the size of the data set times the epochs unless `epochs` is given [1].
     epochs : array_like, optional

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from opencarbon.catalog import Catalog, squeeze
 from opencarbon.errors import ConfigError, ManifestError
-from opencarbon.estimation.baselines import Method
+from opencarbon.estimation.baselines import Method, method_table
 from opencarbon.pipeline import prepare, read
 from opencarbon.pipeline.context import build_context, settings_catalog
+from opencarbon.pipeline.files import write_single, write_text
 from opencarbon.pipeline.fits import collect_runs, fit_for_profile
 from opencarbon.pipeline.methods import method_context, night_method_context, planned_jobs, side_by_side
 from opencarbon.pipeline.night import Night, Progress, silent
+from opencarbon.publishing.figures import methods_compared, to_svg
 from opencarbon.settings import Settings
 from opencarbon.tables.conform import conform
 from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import GRID_INTENSITY, PLANNED_JOBS
+from opencarbon.tables.reproduction import METHOD_ESTIMATE
 
 _CATALOG: Final = "catalog"
 _NAMES_SHOWN: Final = 5
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST_NAME: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +150,40 @@ def _named_runs(names: Sequence[str], catalog: Catalog) -> list[dict[str, Any]]:
     for name in names:
         found |= {row["run"]: row for row in _runs_called(name, rows)}
     return list(found.values())
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write the estimates as Parquet, and a drawing of every job as SVG.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    folder : Path
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    ConfigError
+        If matplotlib is not installed.
+    PublishError
+        Where the folder cannot be written.
+    """
+    table = folder / f"{METHOD_ESTIMATE.name}.parquet"
+    write_single(table, METHOD_ESTIMATE, [comparison.estimates])
+    written, methods = [table], method_table()
+    for number, job in enumerate(comparison.jobs.to_pylist(), start=1):
+        job_id = str(job["job_id"])
+        rows = comparison.estimates.filter(pc.equal(comparison.estimates["job_id"], pa.scalar(job_id)))
+        path = folder / f"{number:02d}-{_NOT_IN_NAMES.sub('-', job_id)[:_LONGEST_NAME]}.svg"
+        title = f"{job_id} by every method"
+        description = "Every method's figure with its interval; the methods that cannot estimate the job, and why."
+        write_text(path, to_svg(methods_compared(rows, methods, "wide"), title, description))
+        written.append(path)
+    return written
 
 
 def _runs_called(name: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -128,6 +128,31 @@ def write_single(path: Path, contract: Contract, pieces: Iterable[pa.Table]) -> 
     return writer.rows
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    text : str
+
+    Raises
+    ------
+    PublishError
+        Where the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=".opencarbon-", delete=False
+        ) as file:
+            file.write(text)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
+    except OSError as problem:
+        raise PublishError(f"{path} cannot be written: {problem.strerror or problem}") from problem
+
+
 def read_fits(path: Path, contract: Contract, devices: pa.Table) -> pa.Table:
     """Device fits that ``opencarbon fit`` wrote, or those of a release.
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -16,7 +14,7 @@ import pyarrow as pa
 from opencarbon.catalog import Catalog
 from opencarbon.catalog.catalog import PAPER_SOURCE
 from opencarbon.catalog.paper import PaperFacts, load_paper
-from opencarbon.errors import PublishError, SourceShapeError
+from opencarbon.errors import SourceShapeError
 from opencarbon.estimation.baselines import method_table
 from opencarbon.estimation.embodied_spread import embodied_spread
 from opencarbon.estimation.reproduction import (
@@ -30,7 +28,7 @@ from opencarbon.estimation.reproduction import (
 from opencarbon.estimation.training_compute import training_compute_table
 from opencarbon.estimation.training_runs import training_runs
 from opencarbon.pipeline.context import settings_catalog
-from opencarbon.pipeline.files import write_single
+from opencarbon.pipeline.files import write_single, write_text
 from opencarbon.pipeline.grid import http_limits
 from opencarbon.pipeline.night import Progress, silent
 from opencarbon.publishing.figures import EmbodiedFigure, reproduction_figures
@@ -178,28 +176,3 @@ def _write(
         write_text(folder / "figures" / f"{name}-narrow.svg", narrow)
     write_text(folder / "index.html", page)
     return rows
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all.
-
-    Parameters
-    ----------
-    path : Path
-    text : str
-
-    Raises
-    ------
-    PublishError
-        Where the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=".opencarbon-", delete=False
-        ) as file:
-            file.write(text)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
-    except OSError as problem:
-        raise PublishError(f"{path} cannot be written: {problem.strerror or problem}") from problem

@@ -156,7 +156,7 @@ def _lead(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _highlights(tables: Mapping[str, pa.Table]) -> list[tuple[str, str]]:
     compared, agreeing = _recomputed(tables["paper_cell"].to_pylist())
-    used = sum(tables["figure_4"]["used"].to_pylist())
+    used = sum(row["used"] for row in tables["figure_4"].to_pylist())
     return [
         ("recomputed cells that agree", f"{agreeing} of {compared}"),
         ("models over time", number(tables["figure_1"].num_rows)),

@@ -50,10 +50,14 @@ class TestAsShipped:
 
     def test_no_row_of_the_files_is_lost(self, catalog: Catalog) -> None:
         entries = tomllib.loads((DATA / "devices.toml").read_text(encoding="utf-8"))["device"]
-        regions = list(csv.DictReader((DATA / "regions.csv").read_text(encoding="utf-8").splitlines()))
+        regions, counted = (
+            list(csv.DictReader((DATA / name).read_text(encoding="utf-8").splitlines()))
+            for name in ("regions.csv", "training_compute.csv")
+        )
 
         assert len(entries) == catalog.devices.num_rows
         assert len(regions) == catalog.regions.num_rows
+        assert len(counted) == catalog.training_compute.num_rows
 
     def test_a_device_is_found_by_any_spelling_of_its_name(self, catalog: Catalog) -> None:
         for spelling in (A100, "nvidia-a100-sxm4-80gb", "NVIDIA A100  SXM4 / 80GB"):

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import pytest
 
+from opencarbon.catalog import load_catalog
 from opencarbon.catalog.files import packaged, packaged_sources, read_csv
 
-ROWS: Final = read_csv(packaged("training_compute.csv")).to_pylist()
+ROWS: Final = load_catalog().training_compute.to_pylist()
 SOURCES: Final = read_csv(packaged("sources-compute.csv")).to_pylist()
 TEXTS: Final = {"model", "architecture", "stages", "published_by", "source_id", "reason", "note"}
 EVERY_ROW: Final = ("model", "architecture", "published_flop", "published_by", "source_id", "note")
@@ -29,6 +30,8 @@ FIGURES: Final = {
     "vision transformer": f"{IMAGE} {BLOCKS} | epochs",
     "swin transformer": f"{IMAGE} width window stages | epochs",
     "two towers": f"{IMAGE} {BLOCKS} text_tokens text_layers text_width text_mlp_width | epochs",
+    "evoformer": "residues msa_rows extra_rows samples templates forward_only_passes "
+    "tuning_residues tuning_msa_rows tuning_extra_rows tuning_samples |",
 }
 
 # Model -> training FLOP that its source prints.
@@ -49,6 +52,7 @@ PRINTED_FLOP: Final = {
     "ViT-H/14": 4262e18,
     "ResNet-152": 11_000e15,
     "xTrimoPGLM 100B": 6.2e23,
+    "AlphaFold 2": 2.99e21,
 }
 
 each_row = pytest.mark.parametrize("row", ROWS, ids=[row["model"] for row in ROWS])

@@ -5,12 +5,12 @@ from typing import Any, Final
 import pyarrow as pa
 import pytest
 
-from opencarbon.catalog.files import packaged, read_csv
+from opencarbon.catalog import load_catalog
 from opencarbon.errors import ConfigError, ContractError
 from opencarbon.estimation.training_compute import training_compute_table
 from opencarbon.tables.reproduction import TRAINING_COMPUTE
 
-SHIPPED: Final = read_csv(packaged("training_compute.csv"))
+SHIPPED: Final = load_catalog().training_compute
 TABLE: Final = training_compute_table(SHIPPED)
 ROWS: Final = TABLE.to_pylist()
 
@@ -27,6 +27,7 @@ BY_HAND: Final = {
     "CLIP ViT-L/14@336px": 3 * (162.03e9 + 13.30e9) * 400e6 * 32,
     "Stable Diffusion v1": (3 * 2 * 444.4e9 + 2 * (6.782e9 + 566.371e9)) * 904e3 * 2048,
     "DiT-XL/2": 3 * 2 * 118.4e9 * 7e6 * 256,
+    "AlphaFold 2": (3 + (0 + 1 + 2 + 3) / 4) * (11.78e12 * 10e6 + 61.36e12 * 1.5e6),
 }
 
 COUNTED_FROM: Final = {
@@ -38,6 +39,9 @@ COUNTED_FROM: Final = {
     "Stable Diffusion v1": "(3 x 888.87e9 FLOP forward + 1.1463e12 FLOP frozen) x 1.8514e9 samples",
     "Swin-L": "3 x 68.948e9 FLOP forward (224 px, patches of 4, windows of 7, 2-2-18-2 blocks from 192 wide) "
     "x 14.2e6 samples x 90 epochs",
+    "AlphaFold 2": "(3 + 1.5) x 11.777e12 FLOP forward (256 residues, 128 rows, 1024 extra rows, 4 templates) x "
+    "10e6 samples + (3 + 1.5) x 61.364e12 FLOP forward (384 residues, 512 rows, 5120 extra rows, 4 templates) x "
+    "1.5e6 samples",
     "PaLM 540B": "6 x 540.35e9 parameters x 780e9 tokens + 12 x 118 layers x 12288 wide x 2048 tokens of "
     "context x 780e9 tokens",
 }
@@ -103,6 +107,17 @@ def test_figures_that_do_not_make_the_count_are_refused() -> None:
         training_compute_table(changed("Swin-L", stages=None))
     with pytest.raises(ConfigError, match=r"training compute of ViT-L/16: could not convert .*'wide'"):
         training_compute_table(changed("ViT-L/16", width="wide"))
+
+
+@pytest.mark.parametrize(
+    "missing", ["residues", "extra_rows", "samples", "templates", "forward_only_passes", "tuning_samples"]
+)
+def test_alphafold_is_counted_from_both_stages_or_not_at_all(missing: str) -> None:
+    stage = "tuning_" if missing.startswith("tuning_") else ""
+    with pytest.raises(
+        ConfigError, match=f"training compute of AlphaFold 2: give {stage}residues, .*forward_only_passes"
+    ):
+        training_compute_table(changed("AlphaFold 2", **{missing: None}))
 
 
 def test_a_model_listed_twice_breaks_the_contract() -> None:

@@ -423,3 +423,19 @@ def sample_estimates(spread: float = 40.0) -> pa.Table:
             }
         )
     return _table(METHOD_ESTIMATE, rows)
+
+
+def sample_embodied() -> pa.Table:
+    """What ``EMBODIED`` says, as a table."""
+    methods = {"life cycle assessment": "lca"}
+    rows = [
+        {
+            "device": one.device,
+            "embodied_method": methods.get(one.kind, one.kind.replace(" ", "_")),
+            "device_embodied_kgco2e": one.kgco2e,
+            "embodied_boundary": "card",
+            "source_id": f"{SOURCE}-{i:02}",
+        }
+        for i, one in enumerate(EMBODIED)
+    ]
+    return _table(PUBLISHED["dim_device_embodied"], rows)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from opencarbon.estimation.arrow_columns import interval, kind_names, named, number, text
 from opencarbon.estimation.baselines.method import (
+    Flags,
     Floats,
     Method,
     MethodContext,
@@ -17,7 +18,7 @@ from opencarbon.estimation.baselines.method import (
     Objects,
     jobs_for_methods,
 )
-from opencarbon.estimation.curves import KIND_CODE
+from opencarbon.estimation.curves import KIND_CODE, MISSING
 from opencarbon.estimation.jobs import (
     PUE_HALF_WIDTH,
     SHORTEST_RUN_H,
@@ -54,7 +55,8 @@ def estimate_by_method(
     is_predicting : bool, optional
         Let methods predict device-hours that the jobs state, wherever the FLOP are known.
     site_pue : ndarray of shape (jobs,), optional
-        PUE of the site where it is known, NaN elsewhere, for methods that take that of the region.
+        PUE of the site, NaN where it is not known: there methods take that of the region, or the one assumed of an
+        unknown place. Without the argument, a job that is nowhere has no PUE, and no facility energy.
 
     Returns
     -------
@@ -95,24 +97,25 @@ def _work(stated_hours: Floats, figures: MethodFigures, wall_h: Floats) -> dict[
 
 def _place_pue(base: Baseline, site_pue: Floats | None, pue_nowhere: float) -> tuple[Floats, Floats]:
     """PUE of where each job runs, and the half-width of its logarithm."""
-    region = np.where(np.isnan(base.pue), pue_nowhere, base.pue)
     if site_pue is None:
-        return region, base.pue_half_width
+        return base.pue, base.pue_half_width
     known = np.isfinite(site_pue)
     width = np.where(known, PUE_HALF_WIDTH["measured"], base.pue_half_width)
+    region = np.where(np.isnan(base.pue), pue_nowhere, base.pue)
     return np.where(known, site_pue, region), width
 
 
 def _carbon(
     figures: MethodFigures, base: Baseline, place_pue: tuple[Floats, Floats]
 ) -> dict[str, pa.Array[Any]]:
-    known = np.isfinite(base.intensity)
-    intensity = np.where(known, base.intensity, figures.world_gco2e_per_kwh)
-    intensity_sd = np.where(known, base.intensity_sd, np.nan)
-    kind = np.where(known | np.isnan(intensity), base.kind, KIND_CODE["world"])
-    pue = place_pue[0] if figures.pue is None else figures.pue
-    pue_width = place_pue[1] if figures.pue_half_width is None else figures.pue_half_width
     energy = np.asarray(energy_kwh(figures.device_hours, figures.power_w))
+    can, known = np.isfinite(energy), np.isfinite(base.intensity)
+    intensity = np.where(can, np.where(known, base.intensity, figures.world_gco2e_per_kwh), np.nan)
+    intensity_sd = np.where(known, base.intensity_sd, np.nan)
+    kind = np.where(np.isnan(intensity), MISSING, np.where(known, base.kind, KIND_CODE["world"]))
+    nowhere = np.isnan(place_pue[0]) & np.isnan(intensity)
+    pue = place_pue[0] if figures.pue is None else np.where(nowhere, np.nan, figures.pue)
+    pue_width = place_pue[1] if figures.pue_half_width is None else figures.pue_half_width
     facility = energy * pue + figures.traffic_kwh
     operational = np.asarray(operational_kgco2e(facility, intensity))
     up, down = (
@@ -123,14 +126,14 @@ def _carbon(
     facility_up, facility_down = np.hypot(up, pue_width), np.hypot(down, pue_width)
     operational_up, operational_down = np.hypot(facility_up, grid), np.hypot(facility_down, grid)
     return {
-        "pue": number(np.where(np.isnan(energy), np.nan, pue)),
+        "pue": number(np.where(can, pue, np.nan)),
         **interval("energy", "_kwh", energy, up, down),
         **interval("facility_energy", "_kwh", facility, facility_up, facility_down),
         **interval("carbon_intensity", "_gco2e_per_kwh", intensity, grid, grid),
         "intensity_kind": kind_names(kind),
         **interval("operational", "_kgco2e", operational, operational_up, operational_down),
         **_embodied_and_total(figures, operational, operational_up, operational_down),
-        "reason": text(_reasons(figures, known, intensity)),
+        "reason": text(_reasons(figures.reason, can, known, intensity)),
     }
 
 
@@ -150,9 +153,12 @@ def _embodied_and_total(
     }
 
 
-def _reasons(figures: MethodFigures, known: np.typing.NDArray[np.bool_], intensity: Floats) -> Objects:
-    """The method's own reason first; then what is to be said about the intensity."""
+def _reasons(own: Objects, can: Flags, known: Flags, intensity: Floats) -> Objects:
+    """The method's own reason; where it has a figure, also what is to be said about the intensity."""
     lacking = np.where(np.isnan(intensity), _NO_INTENSITY, np.where(known, None, _OWN_INTENSITY))
-    return np.array(
-        [own or other for own, other in zip(figures.reason, lacking, strict=True)], dtype=object
-    )
+    lacking[~can] = None
+    has_own, lacks = np.not_equal(own, None), np.not_equal(lacking, None)
+    both = has_own & lacks
+    reason = np.where(has_own, own, lacking)
+    reason[both] = own[both] + "; " + lacking[both]
+    return reason

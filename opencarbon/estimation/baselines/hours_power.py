@@ -13,6 +13,7 @@ from opencarbon.estimation.baselines.method import (
     MethodContext,
     MethodFigures,
     MethodJobs,
+    of_each,
 )
 from opencarbon.estimation.work import numbers
 from opencarbon.physics.power import hours_power_energy_kwh, traffic_energy_kwh
@@ -45,8 +46,7 @@ def hours_power_method(row: HoursPowerMethod) -> Method:
 
 
 def _figures(seen: MethodJobs, context: MethodContext, row: HoursPowerMethod) -> MethodFigures:
-    del context
-    power = _power_w(seen, row)
+    power = _power_w(seen, context, row)
     hours = seen.known_hours * seen.repeats
     none = seen.filled()
     traffic_gb = np.nan_to_num(numbers(seen.jobs, "dataset_gb")) * seen.repeats
@@ -60,7 +60,7 @@ def _figures(seen: MethodJobs, context: MethodContext, row: HoursPowerMethod) ->
         hours_down=none,
         power_up=none,
         power_down=none,
-        pue=np.array([row.pue_at(provider) for provider in seen.provider], dtype=np.float64),
+        pue=of_each(seen.provider, row.pue_at).astype(np.float64),
         pue_half_width=none,
         world_gco2e_per_kwh=np.nan if world is None else world,
         traffic_kwh=np.asarray(traffic_energy_kwh(traffic_gb, row.traffic_kwh_per_gb)),
@@ -68,13 +68,12 @@ def _figures(seen: MethodJobs, context: MethodContext, row: HoursPowerMethod) ->
     )
 
 
-def _power_w(seen: MethodJobs, row: HoursPowerMethod) -> Floats:
+def _power_w(seen: MethodJobs, context: MethodContext, row: HoursPowerMethod) -> Floats:
     """Power of a device with its share of the host: the energy of one hour."""
-    listed = {
-        name: row.device_power_w(name, None if np.isnan(tdp) else float(tdp))
-        for name, tdp in zip(seen.device, seen.tdp_w, strict=True)
-    }
-    device_w = np.array([listed[name] for name in seen.device], dtype=np.float64)
+    tdp_w = dict(
+        zip(context.devices["device"].to_pylist(), context.devices["tdp_w"].to_pylist(), strict=True)
+    )
+    device_w = of_each(seen.device, lambda name: row.device_power_w(name, tdp_w[name])).astype(np.float64)
     kwh = hours_power_energy_kwh(
         seen.filled(1.0),
         device_w,

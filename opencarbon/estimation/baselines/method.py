@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -232,6 +234,27 @@ def jobs_for_methods(jobs: pa.Table, context: MethodContext, *, is_predicting: b
         device_count=count,
         repeats=numbers(jobs, "repeats"),
     )
+
+
+def of_each(names: Objects, value: Callable[[Any], object]) -> Objects:
+    """Value of every name, asked for once for each that is distinct.
+
+    Parameters
+    ----------
+    names : ndarray of object
+        None where there is none; it is asked for too.
+    value : callable
+        Takes a name.
+
+    Returns
+    -------
+    ndarray of object of the shape of ``names``
+    """
+    codes, distinct = pd.factorize(names, use_na_sentinel=False)
+    values = np.full(len(distinct), None, dtype=object)
+    for code, name in enumerate(distinct):
+        values[code] = value(None if pd.isna(name) else name)
+    return values[codes]
 
 
 def _with_work(jobs: pa.Table, flop: Floats, foretold: Flags) -> pa.Table:

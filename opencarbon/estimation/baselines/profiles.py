@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from opencarbon.estimation.baselines.method import Floats, MethodContext, MethodFigures, MethodJobs, Objects
+from opencarbon.estimation.baselines.method import (
+    Floats,
+    MethodContext,
+    MethodFigures,
+    MethodJobs,
+    Objects,
+    of_each,
+)
 from opencarbon.estimation.power import power_of_devices
 from opencarbon.estimation.work import work_of_jobs
 
@@ -67,7 +74,7 @@ def _as_profile(seen: MethodJobs, context: MethodContext, *, is_paper: bool) -> 
 
 
 def _without_embodied(per_hour: Floats, seen: MethodJobs) -> Objects:
-    reason = seen.unexplained()
-    for row in np.flatnonzero(np.isnan(per_hour)):
-        reason[row] = f"{seen.device[row]} has no embodied figure: add embodied_central_kgco2e to its entry"
-    return reason
+    words = of_each(
+        seen.device, lambda name: f"{name} has no embodied figure: add embodied_central_kgco2e to its entry"
+    )
+    return np.where(np.isnan(per_hour), words, None)

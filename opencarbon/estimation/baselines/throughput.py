@@ -6,7 +6,15 @@ from typing import Final, Literal
 
 import numpy as np
 
-from opencarbon.estimation.baselines.method import Floats, MethodContext, MethodFigures, MethodJobs, Objects
+from opencarbon.errors import ConfigError, FitError
+from opencarbon.estimation.baselines.method import (
+    Floats,
+    MethodContext,
+    MethodFigures,
+    MethodJobs,
+    Objects,
+    of_each,
+)
 from opencarbon.estimation.regressors import fit_regressor
 from opencarbon.physics.llmcarbon import (
     FLEET_UTILISATION,
@@ -124,31 +132,34 @@ def llmcarbon_as_published(seen: MethodJobs, context: MethodContext) -> MethodFi
 
 def _llmcarbon(seen: MethodJobs, *, clamped: bool) -> MethodFigures:
     size = np.where(np.isnan(seen.active_parameters), seen.parameters, seen.active_parameters)
-    chips = {name: chip_of(name) for name in set(seen.device)}
-    known = np.array([chips[name] is not None for name in seen.device], dtype=bool)
+    rate = of_each(seen.device, _embodied_kgco2e_per_hour).astype(np.float64)
+    known = np.isfinite(rate)
     speed = tflop_per_s(size, np.where(known, seen.memory_gb, np.nan), clamped=clamped)
     cannot = np.select(
-        [~known, np.isnan(size), np.isnan(speed)],
+        [~known, np.isnan(size), np.isnan(seen.memory_gb), np.isnan(speed)],
         [
             "knows V100, A100, H100, TPU v3 and TPU v4 only, neither speed nor die of another device",
             "needs parameters: the job states none",
+            "needs the memory of the device: add memory_gb to its entry",
             "its published curve gives no throughput for so many parameters",
         ],
         default=None,
     )
     hours = np.where(np.isnan(speed), np.nan, device_hours_at(seen.training_flop, np.where(speed > 0, speed, 1.0)))
-    rates = {
-        name: np.nan if chip is None else chip.embodied_kgco2e / (LIFETIME_H * FLEET_UTILISATION)
-        for name, chip in chips.items()
-    }
     return at_design_power(
         seen,
         hours,
         cannot=cannot,
         lacking=np.where(known, None, "no die area is known to it, so no embodied emissions"),
         with_regional_pue=True,
-        embodied_kgco2e_per_device_hour=np.array([rates[name] for name in seen.device], dtype=np.float64),
+        embodied_kgco2e_per_device_hour=rate,
     )
+
+
+def _embodied_kgco2e_per_hour(device: str) -> float:
+    """Embodied emissions of an hour of a device; NaN where LLMCarbon does not know it."""
+    chip = chip_of(device)
+    return np.nan if chip is None else chip.embodied_kgco2e / (LIFETIME_H * FLEET_UTILISATION)
 
 
 def svr(seen: MethodJobs, context: MethodContext) -> MethodFigures:
@@ -183,7 +194,9 @@ def dtr(seen: MethodJobs, context: MethodContext) -> MethodFigures:
 
 def _regressed(kind: Literal["svr", "dtr"], seen: MethodJobs, context: MethodContext) -> MethodFigures:
     hours, known = seen.filled(), np.isfinite(seen.training_flop)
-    if known.any():
+    try:
         model = fit_regressor(kind, context.runs, context.devices)
-        hours[known] = model.device_hours(seen.training_flop[known], seen.peak_tflop_per_s[known])
+    except (ConfigError, FitError) as problem:
+        return at_design_power(seen, hours, cannot=np.where(known, str(problem), None))
+    hours[known] = model.device_hours(seen.training_flop[known], seen.peak_tflop_per_s[known])
     return at_design_power(seen, hours)

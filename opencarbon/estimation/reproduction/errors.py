@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from opencarbon.estimation.reproduction.predictions import (
     KG_PER_TONNE,
@@ -18,7 +18,9 @@ from opencarbon.estimation.reproduction.predictions import (
 from opencarbon.tables.conform import conform
 from opencarbon.tables.reproduction import TEST_RUN_ERROR
 
-TEST_FAMILIES: Final = r"\b(?:chat)?glm\b|\bbloomz?\b|\bstarcoder|\bsantacoder|\bllama[ -]?3|\bswin\b|^vit[ -]"
+TEST_FAMILIES: Final = (
+    r"\b(?:chat)?glm\b|\bbloomz?\b|\bstarcoder|\bsantacoder|\bllama[ -]?3|\bswin\b|^vit[ -]"
+)
 """Names of models and families that are kin of the test runs, as a regular expression."""
 
 
@@ -34,13 +36,13 @@ def without_test_runs(runs: pa.Table) -> pa.Table:
     -------
     pa.Table
     """
-    named = [
-        pc.fill_null(pc.match_substring_regex(runs[column], TEST_FAMILIES, ignore_case=True), False)
-        for column in ("run", "model", "family")
+    kin = re.compile(TEST_FAMILIES, re.IGNORECASE)
+    kept = [
+        row["used"] and not any(kin.search(row[name] or "") for name in ("run", "model", "family"))
+        for row in runs.to_pylist()
     ]
-    is_test = pc.or_(pc.or_(named[0], named[1]), named[2])
-    kept = pc.and_(runs["used"], pc.invert(is_test))
-    return runs.set_column(runs.column_names.index("used"), runs.schema.field("used"), kept)
+    at = runs.column_names.index("used")
+    return runs.set_column(at, runs.schema.field("used"), pa.array(kept, pa.bool_()))
 
 
 def test_run_errors(table_1: pa.Table, table_2: pa.Table, runs: pa.Table, devices: pa.Table) -> pa.Table:
@@ -60,7 +62,10 @@ def test_run_errors(table_1: pa.Table, table_2: pa.Table, runs: pa.Table, device
     pa.Table
         ``TEST_RUN_ERROR``.
     """
-    fitted = {"fitted": RefittedHours(runs, devices), "left_out": RefittedHours(without_test_runs(runs), devices)}
+    fitted = {
+        "fitted": RefittedHours(runs, devices),
+        "left_out": RefittedHours(without_test_runs(runs), devices),
+    }
     rows = [row for kind, hours in fitted.items() for row in _rows(table_1, table_2, hours, kind)]
     table = pa.Table.from_pylist(rows, schema=TEST_RUN_ERROR.schema())
     return conform(table.sort_by([(name, "ascending") for name in TEST_RUN_ERROR.key]), TEST_RUN_ERROR)

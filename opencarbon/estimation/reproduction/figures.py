@@ -64,7 +64,8 @@ def figure_tables(
         "figure_5": _table(_figure_5(alphas, published), FIGURE_5),
         "figure_6": _table(_figure_6(runs, alphas, devices), FIGURE_6),
         "figure_7": _table(
-            (_figure_7(row, {} if today else published, refitted) for row in paper.scores.to_pylist()), FIGURE_7
+            (_figure_7(row, {} if today else published, refitted) for row in paper.scores.to_pylist()),
+            FIGURE_7,
         ),
     }
 
@@ -91,7 +92,7 @@ def _published_intervals(paper: PaperFacts, devices: pa.Table) -> dict[str, Alph
 
 
 def _vendors(devices: pa.Table) -> dict[str, str]:
-    return dict(zip(devices["device"].to_pylist(), devices["vendor"].to_pylist(), strict=True))
+    return {row["device"]: row["vendor"] for row in devices.select(["device", "vendor"]).to_pylist()}
 
 
 def _of_figure_1(paper: PaperFacts) -> list[Row]:
@@ -141,7 +142,9 @@ def _figure_4(runs: pa.Table, devices: pa.Table) -> list[Row]:
         for row in runs.to_pylist()
         if row["device"] in vendors and row["device_hours"] and row["training_flop"]
     ]
-    flop, hours = (np.array([row[name] for row in rows], dtype=np.float64) for name in ("training_flop", "device_hours"))
+    flop, hours = (
+        np.array([row[name] for row in rows], dtype=np.float64) for name in ("training_flop", "device_hours")
+    )
     alphas = np.atleast_1d(log10_alpha(flop, hours))
     return [
         {
@@ -182,7 +185,7 @@ def _figure_5(alphas: list[Row], published: Intervals) -> list[Row]:
 
 def _figure_6(runs: pa.Table, alphas: list[Row], devices: pa.Table) -> list[Row]:
     sizes = {row["run"]: row["active_parameters"] or row["parameters"] for row in runs.to_pylist()}
-    memory = dict(zip(devices["device"].to_pylist(), devices["memory_gb"].to_pylist(), strict=True))
+    memory = {row["device"]: row["memory_gb"] for row in devices.select(["device", "memory_gb"]).to_pylist()}
     return [
         {
             **{name: row[name] for name in ("run", "model", "device", "device_group", "training_flop")},

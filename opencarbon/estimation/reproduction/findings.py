@@ -73,9 +73,7 @@ def findings(
     -------
     tuple of Finding
     """
-    known = {
-        (row["paper_table"], row["subject"], row["quantity"]): row for row in cells.to_pylist()
-    }
+    known = {(row["paper_table"], row["subject"], row["quantity"]): row for row in cells.to_pylist()}
     table_2, intervals = paper.table_2.to_pylist(), table_1_intervals(paper.table_1)
     return (
         _exchanged(known),
@@ -170,7 +168,9 @@ def _by_construction(table_2: Sequence[Mapping[str, Any]]) -> Finding:
         tuple(
             (
                 f"{row['model']}: {row['counted_device_hours']:,.0f} device-hours",
-                "hours x TDP x intensity" if row["is_hours_times_tdp"] else "hours x 280 W x PUE 1.2 x intensity",
+                "hours x TDP x intensity"
+                if row["is_hours_times_tdp"]
+                else "hours x 280 W x PUE 1.2 x intensity",
                 None,
             )
             for row in table_2
@@ -185,7 +185,9 @@ def _mean_of_ends(intervals: Mapping[str, AlphaInterval]) -> Finding:
         added = [
             100.0 * (interval.hours(flop) / float(device_hours(flop, middle)) - 1.0) for flop in _FLOP_OF_ENDS
         ]
-        rows.append((f"{group}, from 1e21 to 1e25 FLOP", f"{min(added):+.1f} to {max(added):+.1f}", "% of hours"))
+        rows.append(
+            (f"{group}, from 1e21 to 1e25 FLOP", f"{min(added):+.1f} to {max(added):+.1f}", "% of hours")
+        )
     return Finding(
         "The mean of the two ends inflates hours against the middle of the interval",
         "The point prediction is the mean of the emissions at both ends. Hours fall with alpha ever more slowly, so "
@@ -257,14 +259,14 @@ def _implied_tflop_per_s(row: Mapping[str, Any], intervals: Mapping[str, AlphaIn
     return float(row["training_flop"] / FLOP_PER_TFLOP / (hours * SECONDS_PER_HOUR))
 
 
-def _leaderboard(
-    figure_1: pa.Table, intervals: Mapping[str, AlphaInterval], paper: PaperFacts
-) -> Finding:
+def _leaderboard(figure_1: pa.Table, intervals: Mapping[str, AlphaInterval], paper: PaperFacts) -> Finding:
     rows = [row for row in figure_1.to_pylist() if row["published_kgco2e"] and row["operational_kgco2e"]]
     worst = max(abs(row["operational_kgco2e"] / row["published_kgco2e"] - 1.0) for row in rows)
     bloom = next(row for row in figure_1.to_pylist() if row["model"].startswith("BLOOM"))
     table_2 = next(row for row in paper.table_2.to_pylist() if row["model"] == "BLOOM")
-    in_table = intervals["A100"].kgco2e(table_2["training_flop"], table_2["carbon_intensity_gco2e_per_kwh"])[1]
+    in_table = intervals["A100"].kgco2e(table_2["training_flop"], table_2["carbon_intensity_gco2e_per_kwh"])[
+        1
+    ]
     return Finding(
         "The published leaderboard reproduces to the digit, and shows what a borrowed carbon intensity does",
         "Every figure of the authors' leaderboard for the models of Figure 1 follows from their data file with alpha as "
@@ -274,7 +276,11 @@ def _leaderboard(
         (
             ("models compared", float(len(rows)), None),
             ("largest relative difference", f"{worst:.1e}", None),
-            ("BLOOM on the leaderboard, at 436 gCO2e/kWh", bloom["operational_kgco2e"] / KG_PER_TONNE, "tCO2e"),
+            (
+                "BLOOM on the leaderboard, at 436 gCO2e/kWh",
+                bloom["operational_kgco2e"] / KG_PER_TONNE,
+                "tCO2e",
+            ),
             ("BLOOM in Table 2, at 57 gCO2e/kWh", in_table / KG_PER_TONNE, "tCO2e"),
             ("BLOOM, actual", table_2["published_actual_tco2e"], "tCO2e"),
         ),

@@ -90,14 +90,15 @@ class RefittedHours:
     """
 
     def __init__(self, runs: pa.Table, devices: pa.Table) -> None:
-        self._peaks: Mapping[str, float] = dict(
-            zip(devices["device"].to_pylist(), devices["peak_dense_tflop_per_s"].to_pylist(), strict=True)
-        )
+        rows = devices.select(["device", "peak_dense_tflop_per_s"]).to_pylist()
+        self._peaks: Mapping[str, float] = {row["device"]: row["peak_dense_tflop_per_s"] for row in rows}
         self.fits: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             profile: {row["device"]: row for row in fit_devices(runs, devices, profile=profile).to_pylist()}
             for profile in _PROFILES
         }
-        self._regressors: Mapping[str, Regressor] = {kind: fit_regressor(kind, runs, devices) for kind in _REGRESSIONS}
+        self._regressors: Mapping[str, Regressor] = {
+            kind: fit_regressor(kind, runs, devices) for kind in _REGRESSIONS
+        }
 
     def hours(self, method: str, training_flop: float, device: str) -> float:
         """Device-hours that a method predicts [h].
@@ -143,7 +144,7 @@ def refitted_intervals(runs: pa.Table, devices: pa.Table) -> dict[str, AlphaInte
     dict of str to AlphaInterval
         By device.
     """
-    power = dict(zip(devices["device"].to_pylist(), devices["tdp_w"].to_pylist(), strict=True))
+    power = {row["device"]: row["tdp_w"] for row in devices.select(["device", "tdp_w"]).to_pylist()}
     return {
         row["device"]: AlphaInterval(row["log10_alpha_low"], row["log10_alpha_high"], power[row["device"]])
         for row in fit_devices(runs, devices, profile="paper").to_pylist()

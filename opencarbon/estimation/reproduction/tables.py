@@ -41,9 +41,7 @@ _REFERENCE_FLOP: Final = 1e23
 """Compute at which intervals of alpha are compared: a decade of alpha says little by itself [FLOP]."""
 
 _MEAN_OF_ENDS: Final = "Mean of the two ends of Table 1's interval x TDP x intensity."
-_LLMCARBON: Final = (
-    "Pipeline-parallel throughput of an A100 80GB, whatever the device, x TDP x PUE {pue}, which the paper does not state."
-)
+_LLMCARBON: Final = "Pipeline-parallel throughput of an A100 80GB, whatever the device, x TDP x PUE {pue}, which the paper does not state."
 
 
 def paper_cells(
@@ -154,7 +152,9 @@ def _table_2(
         remark=row["remark"],
     )
     own = interval.kgco2e(flop, intensity)[1] / KG_PER_TONNE
-    by_llmcarbon = emitted_kgco2e(recomputed_llmcarbon_hours(row), interval.tdp_w, intensity, pue) / KG_PER_TONNE
+    by_llmcarbon = (
+        emitted_kgco2e(recomputed_llmcarbon_hours(row), interval.tdp_w, intensity, pue) / KG_PER_TONNE
+    )
     predictions: dict[str, tuple[str, float | None, str]] = {
         "llmcarbon": ("LLMCarbon", by_llmcarbon, _LLMCARBON.format(pue=pue)),
         "svr": ("SVR", None, "Refitted: features and rows of the paper are not published; without PUE."),
@@ -165,7 +165,8 @@ def _table_2(
         fitted = (
             None
             if method == "llmcarbon"
-            else emitted_kgco2e(refitted.hours(method, flop, row["device"]), interval.tdp_w, intensity) / KG_PER_TONNE
+            else emitted_kgco2e(refitted.hours(method, flop, row["device"]), interval.tdp_w, intensity)
+            / KG_PER_TONNE
         )
         published = row[f"published_{method}_tco2e"]
         yield cell(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import quantiles
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -212,20 +213,14 @@ def _published(axes: Axes, row: int, group: Mapping[str, Any] | None, *, offset:
 
 
 def _box(axes: Axes, row: int, values: Sequence[float]) -> None:
-    line = {"color": COLOURS[0], "lw": 1.4}
-    axes.boxplot(
-        [values],
-        positions=[row - 0.06],
-        orientation="horizontal",
-        widths=0.36,
-        whis=(0, 100),
-        manage_ticks=False,
-        patch_artist=True,
-        boxprops={"facecolor": COLOURS[0], "alpha": 0.35, "lw": 0},
-        medianprops=line,
-        whiskerprops=line,
-        capprops=line,
-    )
+    """Box of a row; matplotlib's own would bring pyplot with its state in."""
+    at = row - 0.06
+    first, middle, third = quantiles(values, n=4, method="inclusive")
+    axes.barh(at, third - first, left=first, height=0.36, color=COLOURS[0], alpha=0.35)
+    for start, end in ((min(values), first), (third, max(values))):
+        axes.plot([start, end], [at, at], color=COLOURS[0], lw=1.4)
+    for value, reach in ((min(values), 0.09), (middle, 0.18), (max(values), 0.09)):
+        axes.plot([value, value], [at - reach, at + reach], color=COLOURS[0], lw=1.4)
 
 
 def _interval(axes: Axes, row: int, group: Mapping[str, Any]) -> None:

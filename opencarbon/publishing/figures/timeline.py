@@ -67,7 +67,7 @@ def emissions_over_time(figure_1: pa.Table, width: Width) -> Figure:
         beside = width == "wide"
         legend_px = max((text_width(task) for task in tasks), default=0) + 40
         legend_rows = len(tasks) + 1
-        height = _PLOT_PX[width] + 84 + (0 if beside else legend_rows * ROW_PX + 6)
+        height = _PLOT_PX[width] + 84 + (0 if beside else legend_rows * ROW_PX + 20)
         figure = canvas(width, height)
         plot_px = WIDTH_PX[width] - 62 - (legend_px + 8 if beside else 14)
         axes = panel(figure, 62, 34, plot_px, _PLOT_PX[width])
