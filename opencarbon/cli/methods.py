@@ -90,7 +90,8 @@ def methods_command(*, as_json: bool) -> int:
         return 0
     console = Console(markup=False, highlight=False, emoji=False)
     for method in METHODS.values():
-        console.print(f"{method.name}: {method.title}", style="bold")
+        heading = method.name if method.title == method.name else f"{method.name}: {method.title}"
+        console.print(heading, style="bold")
         grid = Table.grid(padding=(0, 2, 0, 2))
         grid.add_column(no_wrap=True)
         for word in ("needs", "formula", "limits"):
@@ -147,7 +148,7 @@ def compare_command(request: CompareRequest, settings: Settings) -> int:
     """
     if not request.jobs:
         raise ConfigError(
-            "no job: name a published run such as bloom-176b, or give --manifest and a job_id of it"
+            "no job: name a published run such as bloom-176b, or a job_id of --manifest; names come before options"
         )
     folder = output_folder(request.out) if request.out else None
     comparison = _compared(request, settings, chosen(request.methods))

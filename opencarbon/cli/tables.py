@@ -77,6 +77,27 @@ def printable(text: str) -> str:
     )
 
 
+def widest_that_fits(console: Console, tables: Sequence[Table]) -> Table:
+    """The first table that is narrow enough for a console.
+
+    Parameters
+    ----------
+    console : Console
+    tables : sequence of Table
+        The widest first.
+
+    Returns
+    -------
+    Table
+        The last one where none is.
+    """
+    unbounded = console.options.update(max_width=_UNBOUNDED)
+    fitting = (
+        table for table in tables if console.measure(table, options=unbounded).maximum <= console.width
+    )
+    return next(fitting, tables[-1])
+
+
 def print_outcome(console: Console, outcome: Outcome) -> None:
     """Print what to do, what was degraded, and where the release is.
 
@@ -88,7 +109,8 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     first, *others = summary_lines(outcome)
     console.print(first, style="bold")
     if outcome.summary.jobs:
-        console.print(_widest_that_fits(console, outcome.summary))
+        tables = [_job_table(outcome.summary, columns, short=short) for columns, short in _LAYOUTS]
+        console.print(widest_that_fits(console, tables))
     for line in others:
         console.print(line)
     if outcome.over_budget:
@@ -190,16 +212,6 @@ def _over_budget(summary: Summary) -> str:
         plural = "job" if summary.jobs_over_budget == 1 else "jobs"
         return f"over budget: {summary.jobs_over_budget} {plural}, see budget_status in rec_job"
     return f"over budget: {_tonnes(summary.advised_kgco2e)} tCO2e are above budget.run_kgco2e"
-
-
-def _widest_that_fits(console: Console, summary: Summary) -> Table:
-    """The table with all columns, or the first that is narrow enough with fewer and in short words."""
-    unbounded = console.options.update(max_width=_UNBOUNDED)
-    tables = [_job_table(summary, columns, short=short) for columns, short in _LAYOUTS]
-    fitting = (
-        table for table in tables if console.measure(table, options=unbounded).maximum <= console.width
-    )
-    return next(fitting, tables[-1])
 
 
 def _job_table(summary: Summary, columns: Sequence[int], *, short: bool) -> Table:

@@ -17,12 +17,15 @@ import pyarrow.compute as pc
 from opencarbon.catalog import Catalog, squeeze
 from opencarbon.errors import ConfigError, ManifestError
 from opencarbon.estimation.baselines import Method, method_table
+from opencarbon.estimation.baselines.estimates import NO_INTENSITY
 from opencarbon.pipeline import prepare, read
 from opencarbon.pipeline.context import build_context, settings_catalog
 from opencarbon.pipeline.files import write_single, write_text
 from opencarbon.pipeline.fits import collect_runs, fit_for_profile
+from opencarbon.pipeline.jobs import PLANNED
 from opencarbon.pipeline.methods import method_context, night_method_context, planned_jobs, side_by_side
 from opencarbon.pipeline.night import Night, Progress, silent
+from opencarbon.pipeline.work import read_parts
 from opencarbon.publishing.figures import methods_compared, to_svg
 from opencarbon.settings import Settings
 from opencarbon.tables.conform import conform
@@ -32,6 +35,8 @@ from opencarbon.tables.reproduction import METHOD_ESTIMATE
 
 _CATALOG: Final = "catalog"
 _NAMES_SHOWN: Final = 5
+_RUNS_SHOWN: Final = 12
+_IDS_SEARCHED: Final = 20_000
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME: Final = 80
 
@@ -43,7 +48,7 @@ class Comparison:
     Parameters
     ----------
     jobs : pa.Table
-        ``PLANNED_JOBS``, with what they state.
+        ``PLANNED_JOBS``, with what they state; ``device_count`` is null where the owner of a run states none.
     estimates : pa.Table
         ``METHOD_ESTIMATE``, the methods of a job together, in the order of ``jobs``.
     actual_kgco2e : mapping of str to float
@@ -94,16 +99,40 @@ def compare_runs(
         _refuse_unknown_region(region, catalog)
     runs, _ = collect_runs(catalog, None)
     fits = fit_for_profile(runs, catalog, "calibrated")
-    context = build_context(settings, as_of_utc, catalog, GRID_INTENSITY.schema().empty_table(), fits)
+    no_grid = GRID_INTENSITY.schema().empty_table()
+    context = build_context(_for_published_runs(settings), as_of_utc, catalog, no_grid, fits)
     jobs = _as_jobs(found, region)
     pue = np.array([row["pue"] if row["pue"] and region is None else np.nan for row in found])
+    estimates = side_by_side(jobs, methods, method_context(context, runs), is_predicting=True, site_pue=pue)
+    uncounted = pa.array([row["run"] for row in found if row["devices"] is None], pa.string())
     return Comparison(
-        jobs=jobs,
-        estimates=side_by_side(
-            jobs, methods, method_context(context, runs), is_predicting=True, site_pue=pue
-        ),
+        jobs=_without(jobs, "device_count", uncounted),
+        estimates=_with_remedy(_without(estimates, "wall_hours", uncounted)),
         actual_kgco2e={row["run"]: row["actual_kgco2e"] for row in found if row["actual_kgco2e"]},
     )
+
+
+def _for_published_runs(settings: Settings) -> Settings:
+    """Settings of the calibrated profile, without the user's default region: the runs were not there."""
+    changed = {
+        "estimate": settings.estimate.model_copy(update={"profile": "calibrated"}),
+        "plan": settings.plan.model_copy(update={"default_region": None}),
+    }
+    return settings.model_copy(update=changed)
+
+
+def _without(table: pa.Table, column: str, job_ids: pa.Array[Any]) -> pa.Table:
+    """The table with null in a column of some jobs."""
+    nothing = pa.scalar(None, table.schema.field(column).type)
+    values = pc.if_else(pc.is_in(table["job_id"], value_set=job_ids), nothing, table[column])
+    return table.set_column(table.column_names.index(column), table.schema.field(column), values)
+
+
+def _with_remedy(estimates: pa.Table) -> pa.Table:
+    """Reasons with what helps a published run: it has no manifest to name a region in."""
+    words = pc.replace_substring(estimates["reason"], NO_INTENSITY, "no carbon intensity: give --region")
+    at = estimates.column_names.index("reason")
+    return estimates.set_column(at, estimates.schema.field("reason"), words)
 
 
 def compare_jobs(
@@ -134,14 +163,22 @@ def compare_jobs(
     if lost:
         listed = ", ".join(map(repr, lost[:_NAMES_SHOWN]))
         raise ManifestError(
-            f"no planned job is called {listed}: give the job_id of a row that keeps every rule; "
+            f"no planned job is called {listed}; {_near_job(night, lost[0])}give the job_id of a row that keeps every rule; "
             "`opencarbon check MANIFEST` lists the others"
         )
     prepared = prepare(night, read_jobs, progress=progress)
     context = night_method_context(night)
-    return Comparison(
-        jobs, side_by_side(jobs, methods, context, is_predicting=True), {}, events=prepared.events
-    )
+    nowhere_known = np.full(jobs.num_rows, np.nan)
+    estimates = side_by_side(jobs, methods, context, is_predicting=True, site_pue=nowhere_known)
+    return Comparison(jobs, estimates, {}, events=prepared.events)
+
+
+def _near_job(night: Night, job_id: str) -> str:
+    """A hint at the planned job whose id is most like the one asked for."""
+    planned = pa.concat_tables(part.select(["job_id"]) for part in read_parts(night.work, PLANNED))
+    known = map(str, planned["job_id"].slice(0, _IDS_SEARCHED).to_pylist())
+    near = difflib.get_close_matches(job_id, list(known), n=1)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def _named_runs(names: Sequence[str], catalog: Catalog) -> list[dict[str, Any]]:
@@ -180,7 +217,9 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
         rows = comparison.estimates.filter(pc.equal(comparison.estimates["job_id"], pa.scalar(job_id)))
         path = folder / f"{number:02d}-{_NOT_IN_NAMES.sub('-', job_id)[:_LONGEST_NAME]}.svg"
         title = f"{job_id} by every method"
-        description = "Every method's figure with its interval; the methods that cannot estimate the job, and why."
+        description = (
+            "Every method's figure with its interval; the methods that cannot estimate the job, and why."
+        )
         write_text(path, to_svg(methods_compared(rows, methods, "wide"), title, description))
         written.append(path)
     return written
@@ -196,7 +235,7 @@ def _runs_called(name: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, An
     if len(begun) == 1:
         return begun
     known = [row["run"] for row in rows]
-    near = [row["run"] for row in begun] or difflib.get_close_matches(
+    near = [row["run"] for row in begun[:_RUNS_SHOWN]] or difflib.get_close_matches(
         name.casefold(), known, n=_NAMES_SHOWN, cutoff=0.4
     )
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""

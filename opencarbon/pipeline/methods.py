@@ -21,11 +21,16 @@ from opencarbon.pipeline.fits import fit_for_profile
 from opencarbon.pipeline.jobs import PLANNED
 from opencarbon.pipeline.night import JobsRead, Night, Prepared, Progress, silent
 from opencarbon.pipeline.work import for_each, read_arrow, read_part, read_parts, write_part
+from opencarbon.sources.manifests import ROWS_PER_PARTITION
 from opencarbon.tables.reproduction import METHOD_ESTIMATE
 from opencarbon.units import HOURS_PER_YEAR
 
 _LOG = logging.getLogger("opencarbon.pipeline")
 _PART: Final = METHOD_ESTIMATE.name
+_JOBS_PER_BLOCK: Final = 8_192
+"""Jobs that are estimated at once: with sixteen methods they make as many rows as a partition has at most."""
+
+_BLOCKS: Final = -(-ROWS_PER_PARTITION // _JOBS_PER_BLOCK)
 
 
 def method_context(context: Context, runs: pa.Table, *, fits: pa.Table | None = None) -> MethodContext:
@@ -92,7 +97,9 @@ def write_method_estimates(
 
     def estimate(number: int) -> int:
         planned = read_part(night.work, PLANNED, number)
-        write_part(night.work, _PART, number, side_by_side(planned, methods, context))
+        for block, first in enumerate(range(0, planned.num_rows, _JOBS_PER_BLOCK), start=number * _BLOCKS):
+            jobs_at_once = planned.slice(first, _JOBS_PER_BLOCK)
+            write_part(night.work, _PART, block, side_by_side(jobs_at_once, methods, context))
         return int(planned.num_rows)
 
     for done in for_each(estimate, prepared.partitions):
@@ -121,7 +128,8 @@ def side_by_side(
     is_predicting : bool, optional
         Let methods predict device-hours that the jobs state, wherever the FLOP are known.
     site_pue : ndarray of shape (jobs,), optional
-        PUE of the site where it is known, NaN elsewhere, for methods that take that of the region.
+        PUE of the site, NaN where it is not known; see
+        :func:`~opencarbon.estimation.baselines.estimates.estimate_by_method`.
 
     Returns
     -------
@@ -133,7 +141,7 @@ def side_by_side(
         for method in methods
     ]
     rows = np.arange(len(methods) * jobs.num_rows).reshape(len(methods), -1)
-    return pa.concat_tables(tables).take(rows.T.ravel())
+    return pa.concat_tables(tables).combine_chunks().take(rows.T.ravel())
 
 
 def night_method_context(night: Night, *, has_own_fits: bool = False) -> MethodContext:

@@ -30,10 +30,10 @@ METHOD_ESTIMATE: Final = _table(
     required="method_status device method_source_id",
     jobs=True,
 )
-"""Null is null: a method without embodied emissions leaves them, and the total, to what it knows.
-
-``total_kgco2e`` is operational plus embodied where the method has both, else what it has. Interval ends are null where
-the method states no interval.
+"""Null is null. ``total_kgco2e`` is operational plus embodied; of a method that counts no embodied emissions,
+operational alone. One that counts them but lacks the figure of the device has no total, as in ``fact_job_estimate``.
+A job without region and without intensity has neither PUE nor facility energy. Interval ends are null where the method
+states no interval.
 """
 
 DIM_METHOD: Final = _table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from opencarbon.estimation.arrow_columns import interval, kind_names, named, number, text
@@ -14,9 +15,9 @@ from opencarbon.estimation.baselines.method import (
     Method,
     MethodContext,
     MethodFigures,
-    MethodJobs,
     Objects,
     jobs_for_methods,
+    only_where,
 )
 from opencarbon.estimation.curves import KIND_CODE, MISSING
 from opencarbon.estimation.jobs import (
@@ -32,8 +33,8 @@ from opencarbon.physics.power import energy_kwh
 from opencarbon.tables.conform import conform
 from opencarbon.tables.reproduction import METHOD_ESTIMATE
 
-_NO_INTENSITY: Final = "no carbon intensity: give current_region or carbon_intensity_gco2e_per_kwh"
-_OWN_INTENSITY: Final = "no region: the method's own intensity of the world"
+NO_INTENSITY: Final = "no carbon intensity: give current_region or carbon_intensity_gco2e_per_kwh"
+OWN_INTENSITY: Final = "no region: the method's own intensity of the world"
 
 
 def estimate_by_method(
@@ -85,10 +86,10 @@ def estimate_by_method(
 
 def _work(stated_hours: Floats, figures: MethodFigures, wall_h: Floats) -> dict[str, pa.Array[Any]]:
     can = np.isfinite(figures.device_hours * figures.power_w)
-    source = np.where(can, np.where(np.isnan(stated_hours), "predicted", "stated"), None)
+    source = np.where(np.isnan(stated_hours), "predicted", "stated").astype(object)
     return {
         "method_status": text(np.where(can, "estimated", "not_applicable").astype(object)),
-        "hours_source": text(source),
+        "hours_source": text(only_where(can, source)),
         **interval("device_hours", "", figures.device_hours, figures.hours_up, figures.hours_down),
         "wall_hours": number(wall_h),
         **interval("power", "_w", figures.power_w, figures.power_up, figures.power_down),
@@ -141,12 +142,13 @@ def _embodied_and_total(
     figures: MethodFigures, operational: Floats, up: Floats, down: Floats
 ) -> dict[str, pa.Array[Any]]:
     """Embodied ends are scenarios, not quantiles: they stay out of the interval of the total."""
-    embodied = figures.embodied_kgco2e
-    counted = np.where(np.isnan(embodied["central"]), 0.0, embodied["central"])
+    none = np.full(len(operational), np.nan)
+    low, embodied, high = (figures.embodied_kgco2e.get(end, none) for end in ("low", "central", "high"))
+    counted = embodied if figures.embodied_kgco2e else np.zeros(len(operational))
     return {
-        "embodied_kgco2e": number(embodied["central"]),
-        "embodied_low_kgco2e": number(embodied["low"]),
-        "embodied_high_kgco2e": number(embodied["high"]),
+        "embodied_kgco2e": number(embodied),
+        "embodied_low_kgco2e": number(low),
+        "embodied_high_kgco2e": number(high),
         "total_kgco2e": number(operational + counted),
         "total_low_kgco2e": number(operational * np.exp(-down) + counted),
         "total_high_kgco2e": number(operational * np.exp(up) + counted),
@@ -155,10 +157,11 @@ def _embodied_and_total(
 
 def _reasons(own: Objects, can: Flags, known: Flags, intensity: Floats) -> Objects:
     """The method's own reason; where it has a figure, also what is to be said about the intensity."""
-    lacking = np.where(np.isnan(intensity), _NO_INTENSITY, np.where(known, None, _OWN_INTENSITY))
-    lacking[~can] = None
-    has_own, lacks = np.not_equal(own, None), np.not_equal(lacking, None)
-    both = has_own & lacks
-    reason = np.where(has_own, own, lacking)
-    reason[both] = own[both] + "; " + lacking[both]
+    reason, without = own.copy(), pd.isna(own)
+    for lacks, words in (
+        (can & np.isnan(intensity), NO_INTENSITY),
+        (can & ~np.isnan(intensity) & ~known, OWN_INTENSITY),
+    ):
+        reason[lacks & without] = words
+        reason[lacks & ~without] += f"; {words}"
     return reason

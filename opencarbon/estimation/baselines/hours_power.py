@@ -14,6 +14,7 @@ from opencarbon.estimation.baselines.method import (
     MethodFigures,
     MethodJobs,
     of_each,
+    only_where,
 )
 from opencarbon.estimation.work import numbers
 from opencarbon.physics.power import hours_power_energy_kwh, traffic_energy_kwh
@@ -50,12 +51,12 @@ def _figures(seen: MethodJobs, context: MethodContext, row: HoursPowerMethod) ->
     hours = seen.known_hours * seen.repeats
     none = seen.filled()
     traffic_gb = np.nan_to_num(numbers(seen.jobs, "dataset_gb")) * seen.repeats
-    grams = np.nan if row.embodied_g_per_device_hour is None else row.embodied_g_per_device_hour
+    grams = row.embodied_g_per_device_hour
     world = row.world_intensity_gco2e_per_kwh
     return MethodFigures(
         device_hours=hours,
         power_w=power,
-        reason=np.where(np.isnan(hours), NO_HOURS, None),
+        reason=only_where(np.isnan(hours), NO_HOURS),
         hours_up=none,
         hours_down=none,
         power_up=none,
@@ -64,7 +65,7 @@ def _figures(seen: MethodJobs, context: MethodContext, row: HoursPowerMethod) ->
         pue_half_width=none,
         world_gco2e_per_kwh=np.nan if world is None else world,
         traffic_kwh=np.asarray(traffic_energy_kwh(traffic_gb, row.traffic_kwh_per_gb)),
-        embodied_kgco2e={"low": none, "central": hours * grams / GRAMS_PER_KILOGRAM, "high": none},
+        embodied_kgco2e={} if grams is None else {"central": hours * grams / GRAMS_PER_KILOGRAM},
     )
 
 

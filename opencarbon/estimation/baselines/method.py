@@ -146,7 +146,8 @@ class MethodFigures:
     traffic_kwh : ndarray
         Energy of data traffic, outside the data centre [kWh].
     embodied_kgco2e : mapping of str to ndarray
-        ``low``, ``central`` and ``high`` [kgCO2e]; NaN where the method has none.
+        ``low``, ``central`` and ``high`` [kgCO2e], NaN where the method lacks a figure of the device; empty for a
+        method that counts no embodied emissions.
     """
 
     device_hours: Floats
@@ -216,8 +217,9 @@ def jobs_for_methods(jobs: pa.Table, context: MethodContext, *, is_predicting: b
         foretold = np.isfinite(flop)
         stated = np.where(foretold, np.nan, known)
         jobs = _with_work(jobs, flop, foretold)
-    region = pc.fill_null(jobs["current_region"], context.default_region or "")
-    place = context.regions.index_of(texts(region))
+    region = texts(jobs["current_region"])
+    region[pd.isna(region)] = context.default_region
+    place = context.regions.index_of(region)
     return MethodJobs(
         jobs=jobs,
         device=texts(jobs["device"]),
@@ -225,7 +227,7 @@ def jobs_for_methods(jobs: pa.Table, context: MethodContext, *, is_predicting: b
         tdp_w=numbers(context.devices, "tdp_w")[at],
         peak_tflop_per_s=numbers(context.devices, "peak_dense_tflop_per_s")[at],
         memory_gb=numbers(context.devices, "memory_gb")[at],
-        provider=np.where(place >= 0, context.regions.providers[place], None),
+        provider=only_where(place >= 0, context.regions.providers[place]),
         training_flop=flop,
         parameters=numbers(jobs, "parameters"),
         active_parameters=numbers(jobs, "active_parameters"),
@@ -255,6 +257,24 @@ def of_each(names: Objects, value: Callable[[Any], object]) -> Objects:
     for code, name in enumerate(distinct):
         values[code] = value(None if pd.isna(name) else name)
     return values[codes]
+
+
+def only_where(holds: Flags, words: Objects | str) -> Objects:
+    """Words where something holds, None elsewhere.
+
+    Parameters
+    ----------
+    holds : ndarray of bool
+    words : ndarray of object of the same shape, or str
+        Words of each element, or the same for all.
+
+    Returns
+    -------
+    ndarray of object
+    """
+    found = np.full(holds.shape, None, dtype=object)
+    found[holds] = words if isinstance(words, str) else words[holds]
+    return found
 
 
 def _with_work(jobs: pa.Table, flop: Floats, foretold: Flags) -> pa.Table:

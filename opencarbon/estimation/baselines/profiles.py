@@ -11,6 +11,7 @@ from opencarbon.estimation.baselines.method import (
     MethodJobs,
     Objects,
     of_each,
+    only_where,
 )
 from opencarbon.estimation.power import power_of_devices
 from opencarbon.estimation.work import work_of_jobs
@@ -75,6 +76,9 @@ def _as_profile(seen: MethodJobs, context: MethodContext, *, is_paper: bool) -> 
 
 def _without_embodied(per_hour: Floats, seen: MethodJobs) -> Objects:
     words = of_each(
-        seen.device, lambda name: f"{name} has no embodied figure: add embodied_central_kgco2e to its entry"
+        seen.device,
+        lambda name: (
+            f"no total without embodied emissions: add embodied_central_kgco2e to the entry of {name}"
+        ),
     )
-    return np.where(np.isnan(per_hour), words, None)
+    return only_where(np.isnan(per_hour), words)

@@ -70,7 +70,8 @@ _PREDICTING: Final = (
         name="svr",
         title="Support vector regression",
         needs=_WORK,
-        formula="ln throughput over ln FLOP and ln dense peak, on the runs behind the device fits; " + _AT_TDP,
+        formula="ln throughput over ln FLOP and ln dense peak, on the runs behind the device fits; "
+        + _AT_TDP,
         limits="No PUE, no host, no interval; needs scikit-learn; more FLOP may mean fewer hours.",
         source_id=PAPER_SOURCE,
         figures=throughput.svr,
@@ -80,7 +81,8 @@ _PREDICTING: Final = (
         name="dtr",
         title="Decision tree regression",
         needs=_WORK,
-        formula="ln throughput over ln FLOP and ln dense peak, on the runs behind the device fits; " + _AT_TDP,
+        formula="ln throughput over ln FLOP and ln dense peak, on the runs behind the device fits; "
+        + _AT_TDP,
         limits="No PUE, no host, no interval; needs scikit-learn; throughput jumps between the leaves of the tree.",
         source_id=PAPER_SOURCE,
         figures=throughput.dtr,

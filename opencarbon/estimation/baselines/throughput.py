@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 import numpy as np
+import pandas as pd
 
 from opencarbon.errors import ConfigError, FitError
 from opencarbon.estimation.baselines.method import (
@@ -14,6 +15,7 @@ from opencarbon.estimation.baselines.method import (
     MethodJobs,
     Objects,
     of_each,
+    only_where,
 )
 from opencarbon.estimation.regressors import fit_regressor
 from opencarbon.physics.llmcarbon import (
@@ -30,6 +32,13 @@ CONSTANT_UTILISATION: Final = 0.33
 (https://epoch.ai/blog/estimating-training-compute)."""
 
 NO_WORK: Final = "needs training FLOP, or parameters and tokens: the job states none"
+UNKNOWN_CHIP: Final = (
+    "knows V100, A100, H100, TPU v3 and TPU v4 only, neither speed nor die of another device"
+)
+NO_PARAMETERS: Final = "needs parameters: the job states none"
+NO_MEMORY: Final = "needs the memory of the device: add memory_gb to its entry"
+NO_CURVE: Final = "its published curve gives no throughput for so many parameters"
+NO_DIE: Final = "knows no die of the device: no embodied emissions, and no total"
 
 
 def constant_utilisation(seen: MethodJobs, context: MethodContext) -> MethodFigures:
@@ -72,20 +81,21 @@ def at_design_power(
     with_regional_pue : bool, optional
         Take the PUE of the region; without it, none.
     embodied_kgco2e_per_device_hour : ndarray, optional
-        [kgCO2e/h].
+        [kgCO2e/h]; NaN where it is not known. Without it, the method counts none.
 
     Returns
     -------
     MethodFigures
     """
     hours = np.where(np.isnan(seen.stated_hours), predicted_hours, seen.stated_hours) * seen.repeats
-    why = seen.unexplained() if cannot is None else cannot
+    no_hours, reason = np.isnan(hours), seen.unexplained() if lacking is None else lacking.copy()
+    reason[no_hours] = NO_WORK if cannot is None else np.where(pd.isna(cannot), NO_WORK, cannot)[no_hours]
     none = seen.filled()
-    rate = none if embodied_kgco2e_per_device_hour is None else embodied_kgco2e_per_device_hour
+    rate = embodied_kgco2e_per_device_hour
     return MethodFigures(
         device_hours=hours,
         power_w=seen.tdp_w,
-        reason=np.where(np.isnan(hours), np.where(np.equal(why, None), NO_WORK, why), lacking),
+        reason=reason,
         hours_up=none,
         hours_down=none,
         power_up=none,
@@ -94,7 +104,7 @@ def at_design_power(
         pue_half_width=none,
         world_gco2e_per_kwh=np.nan,
         traffic_kwh=seen.filled(0.0),
-        embodied_kgco2e={"low": none, "central": hours * rate, "high": none},
+        embodied_kgco2e={} if rate is None else {"central": hours * rate},
     )
 
 
@@ -135,22 +145,15 @@ def _llmcarbon(seen: MethodJobs, *, clamped: bool) -> MethodFigures:
     rate = of_each(seen.device, _embodied_kgco2e_per_hour).astype(np.float64)
     known = np.isfinite(rate)
     speed = tflop_per_s(size, np.where(known, seen.memory_gb, np.nan), clamped=clamped)
-    cannot = np.select(
-        [~known, np.isnan(size), np.isnan(seen.memory_gb), np.isnan(speed)],
-        [
-            "knows V100, A100, H100, TPU v3 and TPU v4 only, neither speed nor die of another device",
-            "needs parameters: the job states none",
-            "needs the memory of the device: add memory_gb to its entry",
-            "its published curve gives no throughput for so many parameters",
-        ],
-        default=None,
-    )
-    hours = np.where(np.isnan(speed), np.nan, device_hours_at(seen.training_flop, np.where(speed > 0, speed, 1.0)))
+    cannot = only_where(np.isnan(speed), NO_CURVE)
+    cannot[np.isnan(seen.memory_gb)] = NO_MEMORY
+    cannot[np.isnan(size)] = NO_PARAMETERS
+    cannot[~known] = UNKNOWN_CHIP
     return at_design_power(
         seen,
-        hours,
+        device_hours_at(seen.training_flop, speed),
         cannot=cannot,
-        lacking=np.where(known, None, "no die area is known to it, so no embodied emissions"),
+        lacking=only_where(~known, NO_DIE),
         with_regional_pue=True,
         embodied_kgco2e_per_device_hour=rate,
     )
@@ -197,6 +200,6 @@ def _regressed(kind: Literal["svr", "dtr"], seen: MethodJobs, context: MethodCon
     try:
         model = fit_regressor(kind, context.runs, context.devices)
     except (ConfigError, FitError) as problem:
-        return at_design_power(seen, hours, cannot=np.where(known, str(problem), None))
+        return at_design_power(seen, hours, cannot=only_where(known, str(problem)))
     hours[known] = model.device_hours(seen.training_flop[known], seen.peak_tflop_per_s[known])
     return at_design_power(seen, hours)
