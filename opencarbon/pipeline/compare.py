@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from opencarbon.catalog import Catalog, squeeze
 from opencarbon.errors import ConfigError, ManifestError
-from opencarbon.estimation.baselines import Method, method_table
+from opencarbon.estimation.baselines import Method
 from opencarbon.estimation.baselines.estimates import NO_INTENSITY
 from opencarbon.pipeline import prepare, read
 from opencarbon.pipeline.context import build_context, settings_catalog
@@ -26,7 +26,7 @@ from opencarbon.pipeline.jobs import PLANNED
 from opencarbon.pipeline.methods import method_context, night_method_context, planned_jobs, side_by_side
 from opencarbon.pipeline.night import Night, Progress, silent
 from opencarbon.pipeline.work import read_parts
-from opencarbon.publishing.figures import methods_compared, to_svg
+from opencarbon.publishing.figures import Actual, methods_compared, to_svg
 from opencarbon.settings import Settings
 from opencarbon.tables.conform import conform
 from opencarbon.tables.events import Event
@@ -211,7 +211,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
     """
     table = folder / f"{METHOD_ESTIMATE.name}.parquet"
     write_single(table, METHOD_ESTIMATE, [comparison.estimates])
-    written, methods = [table], method_table()
+    written = [table]
     for number, job in enumerate(comparison.jobs.to_pylist(), start=1):
         job_id = str(job["job_id"])
         rows = comparison.estimates.filter(pc.equal(comparison.estimates["job_id"], pa.scalar(job_id)))
@@ -220,9 +220,14 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
         description = (
             "Every method's figure with its interval; the methods that cannot estimate the job, and why."
         )
-        write_text(path, to_svg(methods_compared(rows, methods, "wide"), title, description))
+        write_text(path, to_svg(methods_compared(rows, "wide", _actual(job, comparison)), title, description))
         written.append(path)
     return written
+
+
+def _actual(job: Mapping[str, Any], comparison: Comparison) -> Actual:
+    """Hours that the job states, and emissions that its owner reports."""
+    return Actual(job["device_hours"], comparison.actual_kgco2e.get(job["job_id"]))
 
 
 def _runs_called(name: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ from opencarbon.catalog import Catalog
 from opencarbon.catalog.catalog import PAPER_SOURCE
 from opencarbon.catalog.paper import PaperFacts, load_paper
 from opencarbon.errors import SourceShapeError
-from opencarbon.estimation.baselines import method_table
+from opencarbon.estimation.baselines import METHODS, method_table
 from opencarbon.estimation.embodied_spread import embodied_spread
 from opencarbon.estimation.reproduction import (
     Finding,
@@ -27,20 +28,34 @@ from opencarbon.estimation.reproduction import (
 )
 from opencarbon.estimation.training_compute import training_compute_table
 from opencarbon.estimation.training_runs import training_runs
+from opencarbon.pipeline.compare import compare_runs
 from opencarbon.pipeline.context import settings_catalog
 from opencarbon.pipeline.files import write_single, write_text
 from opencarbon.pipeline.grid import http_limits
 from opencarbon.pipeline.night import Progress, silent
-from opencarbon.publishing.figures import EmbodiedFigure, reproduction_figures
+from opencarbon.publishing.figures import Actual, EmbodiedFigure, reproduction_figures
 from opencarbon.publishing.page import reproduction_page
 from opencarbon.settings import Settings
 from opencarbon.sources.epoch_ai import parse_models
 from opencarbon.sources.http import fetch_bytes
 from opencarbon.tables.contracts import PUBLISHED
-from opencarbon.tables.reproduction import REPRODUCED
+from opencarbon.tables.reproduction import METHOD_ESTIMATE, REPRODUCED
 
 _LOG: Final = logging.getLogger("opencarbon.pipeline")
 _EMBODIED: Final = "dim_device_embodied"
+_COMPARED: Final = "bloom-176b"
+"""Published run that the page puts through every method: of all, the one whose owners count most parts."""
+_AS_OF: Final = datetime(2026, 11, 16, tzinfo=UTC)
+"""Any moment does: the run brings its own carbon intensity."""
+_LEAST_SOURCES: Final = 3
+_KINDS: Final = {
+    "bottom_up": "bottom-up",
+    "die_only": "die only",
+    "flat_rate": "flat rate",
+    "lca": "life-cycle assessment",
+    "vendor_footprint": "vendor's footprint",
+}
+"""Words for the values of ``embodied_method``."""
 _STEPS: Final = ("fit", "tables", "figures", "page")
 
 
@@ -104,16 +119,17 @@ def reproduce(
     progress("reproduce", 1, len(_STEPS))
     tables, found = _tables(catalog, paper, runs, epoch)
     progress("reproduce", 2, len(_STEPS))
-    embodied = [
-        EmbodiedFigure(row["device"], row["embodied_method"], row["device_embodied_kgco2e"])
-        for row in catalog.embodied.to_pylist()
-    ]
-    figures = reproduction_figures(tables, embodied)
-    progress("reproduce", 3, len(_STEPS))
-    page = reproduction_page(
-        tables | {_EMBODIED: catalog.embodied}, catalog.sources, figures, found, _facts(runs, models)
+    compared = compare_runs([_COMPARED], tuple(METHODS.values()), settings, as_of_utc=_AS_OF)
+    run = compared.jobs.to_pylist()[0]
+    tables |= {METHOD_ESTIMATE.name: compared.estimates, _EMBODIED: catalog.embodied}
+    figures = reproduction_figures(
+        tables,
+        _of_several_sources(catalog.embodied),
+        Actual(run["device_hours"], compared.actual_kgco2e[run["job_id"]]),
     )
-    written = _write(folder, tables | {_EMBODIED: catalog.embodied}, figures, page)
+    progress("reproduce", 3, len(_STEPS))
+    page = reproduction_page(tables, catalog.sources, figures, found, _facts(runs, models))
+    written = _write(folder, tables, figures, page)
     progress("reproduce", 4, len(_STEPS))
     _LOG.info("reproduced: folder=%s tables=%d figures=%d", folder, len(written), len(figures))
     return Reproduction(
@@ -152,12 +168,25 @@ def _tables(
     return tables, found
 
 
+def _of_several_sources(embodied: pa.Table) -> list[EmbodiedFigure]:
+    """Figures of the devices that at least three sources have, so that a spread can be seen."""
+    spread = embodied_spread(embodied).to_pylist()
+    shown = {row["device"] for row in spread if row["sources"] >= _LEAST_SOURCES}
+    return [
+        EmbodiedFigure(row["device"], _KINDS[row["embodied_method"]], row["device_embodied_kgco2e"])
+        for row in embodied.to_pylist()
+        if row["device"] in shown
+    ]
+
+
 def _facts(runs: pa.Table, models: str | None) -> dict[str, str]:
     used = runs.filter(runs["used"]).num_rows
     return {
         "made with": f"opencarbon {version('opencarbon')}",
         "device fits": f"{used} of {runs.num_rows} training runs",
-        "data": "bundled with the package" if models is None else "bundled, and Epoch AI's table of models as given",
+        "data": "bundled with the package"
+        if models is None
+        else "bundled, and Epoch AI's table of models as given",
         "paper": PAPER_SOURCE,
     }
 
@@ -166,7 +195,7 @@ def _write(
     folder: Path, tables: Mapping[str, pa.Table], figures: Mapping[str, tuple[str, str]], page: str
 ) -> dict[str, int]:
     """Tables and figures first, the page that shows them last."""
-    contracts = REPRODUCED | {_EMBODIED: PUBLISHED[_EMBODIED]}
+    contracts = REPRODUCED | {_EMBODIED: PUBLISHED[_EMBODIED], METHOD_ESTIMATE.name: METHOD_ESTIMATE}
     rows = {
         name: write_single(folder / "tables" / f"{name}.parquet", contracts[name], [table])
         for name, table in tables.items()

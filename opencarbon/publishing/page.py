@@ -9,6 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from opencarbon.errors import ConfigError
+from opencarbon.estimation.reproduction.findings import Finding
 from opencarbon.publishing.figures.captions import CAPTIONS, Caption
 from opencarbon.publishing.numbers import (
     KILOGRAMS_PER_TONNE,
@@ -22,6 +23,10 @@ from opencarbon.tables.reproduction import REPRODUCED
 
 AGREES_WITHIN_PCT: Final = 1.0
 """A cell that differs by more is marked: rounding of the inputs as printed moves cells by less."""
+COUNTS_WITHIN: Final = 0.1
+"""Counts of training computation that differ by more say why."""
+_REFITTED: Final = {"opencarboneval": "OpenCarbonEval's form, refitted"}
+"""Titles of methods that are fitted here, where the method's own title says as published."""
 _PAPER_TABLES: Final = {
     "table_1": "Table 1: devices, and the interval of alpha of each",
     "table_2": "Table 2: operational emissions of six models",
@@ -42,25 +47,6 @@ _CONTENTS: Final = (
     *(("findings", "Findings"), ("tables", "Tables"), ("figures", "Figures"), ("errors", "Errors")),
     *(("compute", "Training computation"), ("methods", "Methods"), ("sources", "Sources")),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something the reproduction brought to light.
-
-    Parameters
-    ----------
-    title : str
-        The finding, in a few words.
-    text : str
-        Why it is so, and what follows.
-    rows : sequence of (str, float or str or None, str or None)
-        Its figures: what, how much, unit.
-    """
-
-    title: str
-    text: str
-    rows: Sequence[tuple[str, float | str | None, str | None]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +73,7 @@ def reproduction_page(
     tables : mapping of str to pa.Table
         Tables of ``REPRODUCED`` by name; ``method_estimate`` and ``dim_device_embodied`` where their figures are shown.
     sources : pa.Table
-        ``dim_source``: everything the tables refer to, with its licence and attribution.
+        ``dim_source``: what the tables refer to is listed, with its licence and attribution.
     figures : mapping of str to tuple of str
         Wide and narrow drawing of each figure, as ``figures.reproduction_figures`` gives them.
     findings : sequence of Finding
@@ -111,7 +97,8 @@ def reproduction_page(
     unknown = sorted(figures.keys() - CAPTIONS.keys())
     if unknown:
         raise ConfigError(f"no caption for the figures {', '.join(unknown)}: known are {', '.join(CAPTIONS)}")
-    rows = sources.to_pylist()
+    cited = {source for table in tables.values() for source in _cited(table)}
+    rows = [row for row in sources.to_pylist() if row["source_id"] in cited]
     anchors = {row["source_id"]: f"#source-{i}" for i, row in enumerate(rows)}
     cells = tables["paper_cell"].to_pylist()
     return render(
@@ -123,7 +110,7 @@ def reproduction_page(
         cells=[_paper_table(name, caption, cells) for name, caption in _PAPER_TABLES.items()],
         figures=[_drawing(name, figures[name], tables, anchors) for name in CAPTIONS if name in figures],
         errors=_errors(tables),
-        compute=view(tables["training_compute"], "Training computation of the test models", sources=anchors),
+        compute=_compute(tables["training_compute"], anchors),
         methods=[
             row | {"source": Cell(row["source_id"], href=anchors.get(row["source_id"]))}
             for row in tables["dim_method"].to_pylist()
@@ -173,12 +160,71 @@ def _paper_table(name: str, caption: str, cells: Sequence[Mapping[str, Any]]) ->
         *(Heading(words, in_row, numeric=True) for words in ("Published", "Recomputed", "Refitted")),
         Heading("Difference", "%", numeric=True),
     ]
-    groups = []
-    for subject in dict.fromkeys(cell["subject"] for cell in mine):
-        rows = [cell for cell in mine if cell["subject"] == subject]
-        remarks = {i: cell["remark"] for i, cell in enumerate(rows) if cell["remark"]}
-        groups.append(Group([_paper_row(cell) for cell in rows], subject, remarks))
+    subjects = dict.fromkeys(cell["subject"] for cell in mine)
+    groups = [
+        _paper_group(subject, [cell for cell in mine if cell["subject"] == subject]) for subject in subjects
+    ]
     return TableView(caption, headings, groups)
+
+
+def _paper_group(subject: str, cells: Sequence[Mapping[str, Any]]) -> Group:
+    """Cells of a model or device; what the paper only states, and nobody can compute, stands in the heading."""
+    stated = [cell for cell in cells if cell["recomputed_value"] is None and cell["refitted_value"] is None]
+    rows = [cell for cell in cells if cell not in stated]
+    inputs = ", ".join(_stated(cell) for cell in stated)
+    remarks = {i: cell["remark"] for i, cell in enumerate(rows) if cell["remark"]}
+    said = [cell["remark"] for cell in stated if cell["remark"]]
+    if said:
+        remarks[0] = " ".join((*said, *filter(None, [remarks.get(0)])))
+    return Group([_paper_row(cell) for cell in rows], f"{subject}: {inputs}" if inputs else subject, remarks)
+
+
+def _stated(cell: Mapping[str, Any]) -> str:
+    value, unit = number(cell["published_value"]), unit_text(cell["unit"])
+    return (
+        f"{value} {unit}"
+        if cell["quantity"] == cell["unit"]
+        else f"{words_of(cell['quantity'])} {value} {unit}"
+    )
+
+
+def _compute(table: pa.Table, anchors: Mapping[str, str]) -> TableView:
+    """Counts beside published totals; what is counted, and why it differs, stands beneath each model."""
+    rows = table.to_pylist()
+    headings = [
+        Heading("Model"),
+        Heading("Counted as"),
+        *(Heading(words, "FLOP", numeric=True) for words in ("Published", "Counted")),
+        Heading("Counted over published", numeric=True),
+        Heading("Source"),
+    ]
+    remarks = {
+        i: f"{row['counted_from']}." + (f" Differs: {row['reason']}" if row["reason"] else "")
+        for i, row in enumerate(rows)
+    }
+    return TableView(
+        "Training computation of published models",
+        headings,
+        [Group(_compute_rows(rows, anchors), None, remarks)],
+    )
+
+
+def _compute_rows(rows: Sequence[Mapping[str, Any]], anchors: Mapping[str, str]) -> list[list[Cell]]:
+    return [
+        [
+            Cell(row["model"]),
+            Cell(row["architecture"]),
+            Cell(number(row["published_flop"], 3), numeric=True),
+            Cell(number(row["training_flop"], 3), numeric=True),
+            Cell(
+                number(row["ratio"], 3),
+                numeric=True,
+                badge="differs" if abs(row["ratio"] - 1.0) > COUNTS_WITHIN else None,
+            ),
+            Cell(row["source_id"], href=anchors.get(row["source_id"])),
+        ]
+        for row in rows
+    ]
 
 
 def _paper_row(cell: Mapping[str, Any]) -> list[Cell]:
@@ -226,7 +272,7 @@ def _source_cells(named: Sequence[str], anchors: Mapping[str, str]) -> list[Cell
 
 def _errors(tables: Mapping[str, pa.Table]) -> TableView:
     rows = tables["test_run_error"].to_pylist()
-    titles = {row["method"]: row["title"] for row in tables["dim_method"].to_pylist()}
+    titles = {row["method"]: row["title"] for row in tables["dim_method"].to_pylist()} | _REFITTED
     kinds = (("fitted", "in the fit"), ("left_out", "left out"))
     headings = [
         Heading("Method"),

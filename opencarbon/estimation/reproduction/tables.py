@@ -142,8 +142,8 @@ def _table_2(
     model, interval = row["model"], intervals[row["device_group"]]
     flop, intensity = row["training_flop"], row["carbon_intensity_gco2e_per_kwh"]
     actual, pue = row["published_actual_tco2e"], baseline_pue(row["model"])
-    yield cell("table_2", model, "parameters", "1e9", published=row["parameters"] / 1e9)
-    yield cell("table_2", model, "training compute", "1e21 FLOP", published=flop / 1e21)
+    yield cell("table_2", model, "parameters", "parameters", published=row["parameters"])
+    yield cell("table_2", model, "training compute", "FLOP", published=flop)
     yield cell("table_2", model, "carbon intensity", "gCO2e/kWh", published=intensity)
     yield cell(
         *("table_2", model, "actual", "tCO2e"),

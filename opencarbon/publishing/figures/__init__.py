@@ -6,7 +6,8 @@ Importing this package does not import matplotlib; drawing without it raises
 
 from opencarbon.publishing.figures.alpha import alpha_by_run, alpha_distribution
 from opencarbon.publishing.figures.captions import CAPTIONS, Caption, describe
-from opencarbon.publishing.figures.comparison import EmbodiedFigure, embodied_spread, methods_compared
+from opencarbon.publishing.figures.embodied import EmbodiedFigure, embodied_spread
+from opencarbon.publishing.figures.methods import Actual, methods_compared
 from opencarbon.publishing.figures.reproduction import reproduction_figures
 from opencarbon.publishing.figures.scores import emissions_by_score
 from opencarbon.publishing.figures.style import DARK, WIDTH_PX
@@ -18,6 +19,7 @@ __all__ = [
     "CAPTIONS",
     "DARK",
     "WIDTH_PX",
+    "Actual",
     "Caption",
     "EmbodiedFigure",
     "alpha_and_throughput",

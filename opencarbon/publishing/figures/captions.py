@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from opencarbon.publishing.figures.comparison import EmbodiedFigure
+from opencarbon.publishing.figures.embodied import EmbodiedFigure
 from opencarbon.publishing.numbers import KILOGRAMS_PER_TONNE, number
 
 Rows = list[dict[str, Any]]
@@ -66,8 +66,10 @@ CAPTIONS: Final[dict[str, Caption]] = {
     ),
     "compare": Caption(
         "",
-        "One job by every method",
-        "Dots are operational emissions, bars the interval where the method states one. All methods read the same job.",
+        "One run, BLOOM 176B, by every method",
+        "Bars are intervals, where a method states one. Hours are predicted where a method predicts them, and those "
+        "stated where it needs them; the upright tick is the operational part of an emission that also counts embodied "
+        "emissions.",
     ),
     "embodied": Caption(
         "",
@@ -147,12 +149,15 @@ def _scores(rows: Rows) -> str:
 
 
 def _methods(rows: Rows) -> str:
-    known = [row for row in rows if row["operational_kgco2e"] is not None]
+    known = [row for row in rows if row["total_kgco2e"] is not None]
     if not known:
-        return "No method has a figure for this job."
-    values = [row["operational_kgco2e"] for row in known]
+        return "No method comes to emissions of this job."
+    values = [row["total_kgco2e"] for row in known]
     low, high = (number(value / KILOGRAMS_PER_TONNE) for value in (min(values), max(values)))
-    return f"Dots of {len(known)} of {len(rows)} methods, from {low} to {high} tCO2e for the same job."
+    return (
+        f"Hours, energy and emissions by {len(known)} of {len(rows)} methods, the emissions from {low} to {high} tCO2e "
+        "for the same job."
+    )
 
 
 def _embodied(figures: Sequence[EmbodiedFigure]) -> str:

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from opencarbon.publishing.figures.alpha import alpha_by_run, alpha_distribution
 from opencarbon.publishing.figures.captions import CAPTIONS, describe
-from opencarbon.publishing.figures.comparison import EmbodiedFigure, embodied_spread, methods_compared
+from opencarbon.publishing.figures.embodied import EmbodiedFigure, embodied_spread
+from opencarbon.publishing.figures.methods import Actual, methods_compared
 from opencarbon.publishing.figures.scores import emissions_by_score
 from opencarbon.publishing.figures.style import WIDTHS, Width
 from opencarbon.publishing.figures.svg import to_svg
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def reproduction_figures(
-    tables: Mapping[str, pa.Table], embodied: Sequence[EmbodiedFigure] = ()
+    tables: Mapping[str, pa.Table],
+    embodied: Sequence[EmbodiedFigure] = (),
+    actual: Actual | None = None,
 ) -> dict[str, tuple[str, str]]:
     """Draw every figure of the paper's reproduction.
 
@@ -31,6 +34,8 @@ def reproduction_figures(
         Tables of ``REPRODUCED`` by name; with ``method_estimate``, rows of one job, that comparison is drawn too.
     embodied : sequence of EmbodiedFigure
         Embodied figures of devices; without any that figure is left out.
+    actual : Actual, optional
+        What the owner of the run in ``method_estimate`` reports.
 
     Returns
     -------
@@ -50,9 +55,7 @@ def reproduction_figures(
         "figure_7": lambda width: emissions_by_score(tables["figure_7"], width),
     }
     if "method_estimate" in tables:
-        drawn["compare"] = lambda width: methods_compared(
-            tables["method_estimate"], tables["dim_method"], width
-        )
+        drawn["compare"] = lambda width: methods_compared(tables["method_estimate"], width, actual)
     if embodied:
         drawn["embodied"] = lambda width: embodied_spread(embodied, width)
     found = {}
