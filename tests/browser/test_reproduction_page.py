@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from selenium.webdriver import Chrome
 
+from opencarbon.pipeline.reproduce import reproduce
 from opencarbon.publishing.figures import CAPTIONS
+from opencarbon.settings import load_settings
 from tests.publishing.test_page import written
 
 pytestmark = pytest.mark.slow
@@ -48,14 +50,17 @@ return [...document.querySelectorAll('body *')]
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path: Path = tmp_path_factory.mktemp("page") / "reproduction.html"
-    path.write_text(written(), encoding="utf-8")
-    return path.as_uri()
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
+    """By width: the page as the command makes it; on the small phone one with the oddest names."""
+    folder: Path = tmp_path_factory.mktemp("page")
+    made = reproduce(load_settings(), folder / "reproduced")
+    odd = folder / "odd.html"
+    odd.write_text(written(), encoding="utf-8")
+    return {SCREEN: made.page.as_uri(), PHONE: made.page.as_uri(), SMALL_PHONE: odd.as_uri()}
 
 
 @pytest.fixture(params=EVERY, ids=[f"{width}-{scheme}" for width, scheme in EVERY])
-def shown(request: pytest.FixtureRequest, browser: Chrome, address: str) -> tuple[Chrome, int]:
+def shown(request: pytest.FixtureRequest, browser: Chrome, addresses: dict[int, str]) -> tuple[Chrome, int]:
     """The page at a width, by day or by night."""
     width, scheme = request.param
     browser.get_log("browser")  # type: ignore[no-untyped-call]  # what was said before is forgotten
@@ -65,7 +70,7 @@ def shown(request: pytest.FixtureRequest, browser: Chrome, address: str) -> tupl
     )
     media = {"media": "screen", "features": [{"name": "prefers-color-scheme", "value": scheme}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-    browser.get(address)
+    browser.get(addresses[width])
     return browser, width
 
 
@@ -150,8 +155,10 @@ def test_every_figure_and_its_drawing_have_an_accessible_name(shown: tuple[Chrom
         assert len(image) > len(figure) + 40
 
 
-def test_printed_it_shows_the_wide_drawings_on_several_sheets(browser: Chrome, address: str) -> None:
-    browser.get(address)
+def test_printed_it_shows_the_wide_drawings_on_several_sheets(
+    browser: Chrome, addresses: dict[int, str]
+) -> None:
+    browser.get(addresses[SCREEN])
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
     assert ask(browser, SHOWN) == [[960]] * len(CAPTIONS)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})

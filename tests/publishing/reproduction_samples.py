@@ -394,6 +394,7 @@ def sample_sources() -> pa.Table:
             "attribution": "Contains information from Electricity Maps, ODbL 1.0",
         },
         {"source_id": "odd", "title": "<b>Odd</b>", "url": "javascript:alert(1)", "licence": "facts, cited"},
+        {"source_id": "unused", "title": "A source that no table names", "licence": "facts, cited"},
     ]
     return _table(PUBLISHED["dim_source"], rows)
 
@@ -420,9 +421,22 @@ def sample_estimates(spread: float = 40.0) -> pa.Table:
                     }
                 ),
                 **(_interval(kgco2e / 1e3, 1.0 + 0.15 * i) if able else {}),
+                **(_hours_and_energy(kgco2e, is_predicted=i != 2) if able else {}),
             }
         )
     return _table(METHOD_ESTIMATE, rows)
+
+
+def _hours_and_energy(kgco2e: float, *, is_predicted: bool) -> dict[str, Any]:
+    """Hours, energy and emissions in all that go with operational emissions."""
+    return {
+        "hours_source": "predicted" if is_predicted else "stated",
+        "device_hours": 4.0 * kgco2e,
+        "energy_kwh": 1.6 * kgco2e,
+        "facility_energy_kwh": 2.0 * kgco2e,
+        "embodied_kgco2e": 0.1 * kgco2e,
+        "total_kgco2e": 1.1 * kgco2e,
+    }
 
 
 def sample_embodied() -> pa.Table:

@@ -23,6 +23,7 @@ from opencarbon.publishing.figures import (
     CAPTIONS,
     DARK,
     WIDTH_PX,
+    Actual,
     EmbodiedFigure,
     alpha_and_throughput,
     alpha_by_run,
@@ -59,6 +60,9 @@ def draw(name: str, width: Width) -> Figure:
     return draw_from(sample_tables(), name, width)
 
 
+REPORTED = Actual(device_hours=1e6, kgco2e=3e5)
+
+
 def draw_from(tables: dict[str, pa.Table], name: str, width: Width) -> Figure:
     match name:
         case "figure_1":
@@ -72,9 +76,7 @@ def draw_from(tables: dict[str, pa.Table], name: str, width: Width) -> Figure:
         case "figure_7":
             return emissions_by_score(tables["figure_7"], width)
         case "compare":
-            return methods_compared(
-                tables.get("method_estimate", sample_estimates()), tables["dim_method"], width
-            )
+            return methods_compared(tables.get("method_estimate", sample_estimates()), width, REPORTED)
     return embodied_spread(EMBODIED if "method_estimate" not in tables else (), width)
 
 
@@ -144,7 +146,9 @@ def test_no_text_covers_another(name: str, width: Width) -> None:
 @pytest.mark.parametrize(("name", "width"), EVERY)
 def test_the_legend_stands_clear_of_the_axes_and_their_words(name: str, width: Width) -> None:
     figure = draw(name, width)
-    assert bool(figure.legends) == (name in {"figure_1", "figure_4", "figure_5", "figure_6", "embodied"})
+    assert bool(figure.legends) == (
+        name in {"figure_1", "figure_4", "figure_5", "figure_6", "compare", "embodied"}
+    )
     for legend, axes in itertools.product(figure.legends, figure.axes):
         area = axes.get_tightbbox()
         assert area is not None
@@ -163,10 +167,10 @@ def test_both_drawings_have_the_same_size_of_text() -> None:
 
 @pytest.mark.parametrize(("name", "width"), EVERY)
 def test_every_axis_says_its_unit(name: str, width: Width) -> None:
-    kinds = {"Method", "Device"}
+    kinds = {"Device", ""} if name in ("compare", "embodied") else {""}
     for axes in draw(name, width).axes:
         for label in (axes.get_xlabel(), axes.get_ylabel()):
-            assert label in kinds or re.search(r"\(.+\)", label), label
+            assert label in kinds or label.startswith("Device-hours") or re.search(r"\(.+\)", label), label
 
 
 @pytest.mark.parametrize("name", ["figure_6", "figure_7"])
@@ -280,29 +284,57 @@ def test_figure_7_names_every_model(width: Width) -> None:
 
 @pytest.mark.parametrize(("spread", "scale"), [(9.0, "linear"), (11.0, "log")])
 def test_methods_that_differ_by_more_than_ten_stand_on_a_logarithmic_axis(spread: float, scale: str) -> None:
-    figure = methods_compared(sample_estimates(spread), sample_tables()["dim_method"], "wide")
-    assert scale == figure.axes[0].get_xscale()
+    figure = methods_compared(sample_estimates(spread), "wide")
+    assert {scale} == {axes.get_xscale() for axes in figure.axes}
+
+
+def test_hours_energy_and_emissions_share_the_rows_of_the_methods() -> None:
+    hours, energy, emissions = methods_compared(sample_estimates(), "wide").axes
+    assert [axes.get_xlabel() for axes in (hours, energy, emissions)] == [
+        *(
+            "Device-hours, logarithmic",
+            "Energy with PUE (MWh), logarithmic",
+            "Emissions in all (tCO₂e), logarithmic",
+        )
+    ]
+    assert [text.get_text() for text in hours.get_yticklabels()] == list(METHODS)[:5]
+    assert hours.get_ylim() == energy.get_ylim() == emissions.get_ylim()
+
+
+def test_hours_as_stated_are_drawn_hollow_and_the_report_of_the_owner_as_a_line() -> None:
+    hours, energy, emissions = methods_compared(sample_estimates(), "wide", REPORTED).axes
+    faces = [line.get_markerfacecolor() for line in hours.lines if line.get_marker() == "o"]
+    assert [face == "none" for face in faces] == [False, False, True, False, False]
+    upright = [
+        [line for line in axes.lines if line.get_linestyle() == "--"] for axes in (hours, energy, emissions)
+    ]
+    assert [len(lines) for lines in upright] == [1, 0, 1]
+    assert upright[2][0].get_xdata()[0] == 300.0
+    ticks = [line.get_xdata()[0] for line in emissions.lines if line.get_marker() == "|"]
+    assert ticks[0] == pytest.approx(240.0)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_methods_without_a_figure_say_why(width: Width) -> None:
     figure = draw("compare", width)
     words = " ".join(text.get_text() for text in figure.texts)
-    for method in ("codecarbon", "green-algorithms"):
-        assert (
-            f"{METHODS[method]}: Needs the hours of the run, which the job does not state, and a country."
-            in words
-        )
+    assert (
+        "codecarbon, green-algorithms: Needs the hours of the run, which the job does not state, and a country."
+        in words
+    )
 
 
 def test_emissions_below_a_tonne_are_in_kilograms() -> None:
-    small = sample_estimates(3.0)
+    large = small = sample_estimates(3.0)
     for name in small.column_names:
-        if name.startswith("operational"):
+        if name.endswith(("_kgco2e", "_kwh")):
             place = small.column_names.index(name)
             small = small.set_column(place, small.schema.field(name), pc.divide(small[name], 1e4))
-    figure = methods_compared(small, sample_tables()["dim_method"], "wide")
-    assert figure.axes[0].get_xlabel() == "Operational emissions (kgCO₂e)"
+    labels = [[axes.get_xlabel() for axes in methods_compared(one, "wide").axes] for one in (large, small)]
+    assert labels == [
+        ["Device-hours", "Energy with PUE (MWh)", "Emissions in all (tCO₂e)"],
+        ["Device-hours", "Energy with PUE (kWh)", "Emissions in all (kgCO₂e)"],
+    ]
 
 
 def test_embodied_figures_of_a_device_share_a_row_the_widest_spread_first() -> None:

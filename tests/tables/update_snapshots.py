@@ -16,9 +16,11 @@ from opencarbon.tables.inputs import GRID_INTENSITY, PLANNED_JOBS, REJECTED_ROWS
 from opencarbon.tables.reproduction import METHOD_ESTIMATE, REPRODUCED
 
 DIRECTORY: Final = Path(__file__).parent / "contracts"
-CONTRACTS: Final[dict[str, Contract]] = PUBLISHED | REPRODUCED | {
-    contract.name: contract for contract in (PLANNED_JOBS, REJECTED_ROWS, GRID_INTENSITY, METHOD_ESTIMATE)
-}
+CONTRACTS: Final[dict[str, Contract]] = (
+    PUBLISHED
+    | REPRODUCED
+    | {contract.name: contract for contract in (PLANNED_JOBS, REJECTED_ROWS, GRID_INTENSITY, METHOD_ESTIMATE)}
+)
 COMMAND: Final = "python -m tests.tables.update_snapshots"
 Snapshot = dict[str, Any]
 
