@@ -26,7 +26,10 @@ ProfileName = Annotated[
 MethodNames = Annotated[
     tuple[str, ...],
     Parameter(
-        name="--method", consume_multiple=True, negative=(), help="Methods by name, or all; see `opencarbon methods`."
+        name="--method",
+        consume_multiple=True,
+        negative=(),
+        help="Methods by name, or all; see `opencarbon methods`.",
     ),
 ]
 Offline = Annotated[bool, Parameter(negative=(), help="Ask nothing of the network.")]

@@ -57,6 +57,10 @@ def _predictions(made: Reproduction) -> Table:
         if row["paper_table"] == "table_2" and row["quantity"] in _SHOWN:
             values = (row[f"{kind}_value"] for kind in ("published", "recomputed", "refitted"))
             difference = row["difference_pct"]
-            cells = (row["subject"], row["quantity"], *("" if value is None else f"{value:,.2f}" for value in values))
+            cells = (
+                row["subject"],
+                row["quantity"],
+                *("" if value is None else f"{value:,.2f}" for value in values),
+            )
             table.add_row(*map(Text, (*cells, "" if difference is None else f"{difference:+.1f} %")))
     return table

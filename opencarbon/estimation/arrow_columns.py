@@ -95,9 +95,7 @@ def kind_names(codes: Integers) -> pa.Array[Any]:
     return named(np.array(KINDS, dtype=object), codes)
 
 
-def interval(
-    quantity: str, unit: str, central: Floats, up: Floats, down: Floats
-) -> dict[str, pa.Array[Any]]:
+def interval(quantity: str, unit: str, central: Floats, up: Floats, down: Floats) -> dict[str, pa.Array[Any]]:
     """A quantity with the ends of its interval, as three columns.
 
     Parameters

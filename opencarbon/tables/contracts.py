@@ -133,7 +133,9 @@ def _table(
     if "run_id" in names and name != "dim_run":
         references = (*references, _RUN)
         required += " run_id"
-    return Contract(name, summary, names, tuple(key.split()), tuple(required.split()), references, jobs, version)
+    return Contract(
+        name, summary, names, tuple(key.split()), tuple(required.split()), references, jobs, version
+    )
 
 
 def _interval(quantity: str, unit: str) -> str:
