@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from opencarbon.estimation.reproduction import Finding
 from opencarbon.publishing.figures import EmbodiedFigure
-from opencarbon.publishing.page import Finding
 from opencarbon.tables.conform import conform
 from opencarbon.tables.contracts import PUBLISHED, Contract
 from opencarbon.tables.reproduction import METHOD_ESTIMATE, REPRODUCED

@@ -309,8 +309,8 @@ def test_hours_as_stated_are_drawn_hollow_and_the_report_of_the_owner_as_a_line(
         [line for line in axes.lines if line.get_linestyle() == "--"] for axes in (hours, energy, emissions)
     ]
     assert [len(lines) for lines in upright] == [1, 0, 1]
-    assert upright[2][0].get_xdata()[0] == 300.0
-    ticks = [line.get_xdata()[0] for line in emissions.lines if line.get_marker() == "|"]
+    assert np.ravel(upright[2][0].get_xdata())[0] == 300.0
+    ticks = [np.ravel(line.get_xdata())[0] for line in emissions.lines if line.get_marker() == "|"]
     assert ticks[0] == pytest.approx(240.0)
 
 
