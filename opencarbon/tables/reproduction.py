@@ -25,7 +25,7 @@ METHOD_ESTIMATE: Final = _table(
     "device_hours device_hours_low device_hours_high wall_hours "
     f"{_interval('power', 'w')} pue {_interval('energy', 'kwh')} {_interval('facility_energy', 'kwh')} "
     f"{_interval('carbon_intensity', 'gco2e_per_kwh')} intensity_kind {_interval('operational', 'kgco2e')} "
-    f"{_interval('embodied', 'kgco2e')} {_interval('total', 'kgco2e')} method_source_id",
+    f"{_interval('embodied', 'kgco2e')} {_interval('total', 'kgco2e')} method_source_id optimal_device_count",
     key="job_id method",
     required="method_status device method_source_id",
     jobs=True,

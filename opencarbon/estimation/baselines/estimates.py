@@ -78,6 +78,9 @@ def estimate_by_method(
         "baseline_region": named(context.regions.names, base.region),
         "training_flop": number(seen.training_flop * seen.repeats),
         "method_source_id": pa.repeat(method.source_id, len(wall_h)),
+        "optimal_device_count": number(
+            seen.filled() if figures.optimal_device_count is None else figures.optimal_device_count
+        ),
         **_work(seen.stated_hours if method.predicts_hours else seen.known_hours, figures, wall_h),
         **_carbon(figures, base, _place_pue(base, site_pue, context.regions.pue_nowhere)),
     }

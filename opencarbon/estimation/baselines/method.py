@@ -148,6 +148,8 @@ class MethodFigures:
     embodied_kgco2e : mapping of str to ndarray
         ``low``, ``central`` and ``high`` [kgCO2e], NaN where the method lacks a figure of the device; empty for a
         method that counts no embodied emissions.
+    optimal_device_count : ndarray, optional
+        Devices that the method would take, for one that says so [1]; the job's own count stays.
     """
 
     device_hours: Floats
@@ -162,6 +164,7 @@ class MethodFigures:
     world_gco2e_per_kwh: float
     traffic_kwh: Floats
     embodied_kgco2e: Mapping[str, Floats]
+    optimal_device_count: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from opencarbon.physics.llmcarbon import (
     LIFETIME_H,
     chip_of,
     device_hours_at,
+    parallel_layout,
     tflop_per_s,
 )
 from opencarbon.units import FLOP_PER_TFLOP, SECONDS_PER_HOUR
@@ -149,7 +151,7 @@ def _llmcarbon(seen: MethodJobs, *, clamped: bool) -> MethodFigures:
     cannot[np.isnan(seen.memory_gb)] = NO_MEMORY
     cannot[np.isnan(size)] = NO_PARAMETERS
     cannot[~known] = UNKNOWN_CHIP
-    return at_design_power(
+    figures = at_design_power(
         seen,
         device_hours_at(seen.training_flop, speed),
         cannot=cannot,
@@ -157,6 +159,8 @@ def _llmcarbon(seen: MethodJobs, *, clamped: bool) -> MethodFigures:
         with_regional_pue=True,
         embodied_kgco2e_per_device_hour=rate,
     )
+    count = parallel_layout(size, np.where(known, seen.memory_gb, np.nan), clamped=clamped).device_count
+    return replace(figures, optimal_device_count=np.asarray(count))
 
 
 def _embodied_kgco2e_per_hour(device: str) -> float:

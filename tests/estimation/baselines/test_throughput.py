@@ -55,6 +55,11 @@ class TestHours:
         hours = 3.87038e23 / (share * pipeline_tflop_per_s(1.76247e11) * 1e12) / 3600
         assert hours == pytest.approx(row["device_hours"])
 
+    def test_of_llmcarbon_come_with_the_devices_that_it_would_take(self) -> None:
+        # 1,508 after the README's curve, in whole copies of 8 x 10 devices
+        assert 1520 == estimate("llmcarbon", **BLOOM)["optimal_device_count"]
+        assert estimate("svr", **BLOOM)["optimal_device_count"] is None
+
     def test_of_llmcarbon_go_by_the_active_parameters_of_a_mixture_of_experts(self) -> None:
         dense = estimate("llmcarbon", training_flop=1e23, parameters=1e11)
         mixture = estimate("llmcarbon", training_flop=1e23, parameters=1e12, active_parameters=1e11)
