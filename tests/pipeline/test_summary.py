@@ -1,5 +1,7 @@
 """The few figures that a person looks at first, against the tables they come from."""
 
+import pytest
+
 from opencarbon.pipeline.summary import summary_of_run
 from tests.example import Release
 
