@@ -46,6 +46,15 @@ def test_one_module_imports_the_http_client() -> None:
     assert set() == importers_of("requests") | importers_of("urllib3")
 
 
+def test_libraries_of_an_extra_are_imported_in_one_room_each() -> None:
+    assert importers_of("sklearn") == {"estimation/regressors.py"}
+    assert importers_of("jinja2") | importers_of("markupsafe") == {
+        "publishing/page.py",
+        "publishing/render.py",
+    }
+    assert all(path.startswith("publishing/figures/") for path in importers_of("matplotlib"))
+
+
 def test_physics_imports_numpy_and_scipy_only() -> None:
     standard = set(sys.stdlib_module_names)
     for path in (PACKAGE / "physics").rglob("*.py"):
