@@ -17,6 +17,7 @@ from opencarbon.settings import load_settings
 from opencarbon.tables.conform import conform
 from opencarbon.tables.reproduction import METHOD_ESTIMATE, REPRODUCED
 from tests.connections import recorded
+from tests.sources.servers import FileServer
 
 EPOCH = Path(__file__).parents[1] / "data" / "epoch_ai" / "models_2026.csv"
 CONTRACTS = REPRODUCED | {METHOD_ESTIMATE.name: METHOD_ESTIMATE}
@@ -81,6 +82,16 @@ def test_a_newer_table_of_models_refits_and_leaves_what_is_published(
     assert [row["recomputed_value"] for row in before] == [row["recomputed_value"] for row in after]
     assert [row["refitted_value"] for row in before] != [row["refitted_value"] for row in after]
     assert "Epoch AI" in newer.page.read_text(encoding="utf-8").partition("<footer")[2]
+
+
+def test_a_table_of_models_comes_by_address_as_by_file(tmp_path: Path) -> None:
+    by_file = reproduce(load_settings(), tmp_path / "file", models=str(EPOCH))
+    with FileServer({"/models.csv": EPOCH.read_bytes()}) as server:
+        by_address = reproduce(load_settings(), tmp_path / "address", models=f"{server.url}/models.csv")
+        with pytest.raises(SourceError):
+            reproduce(load_settings(), tmp_path / "lost", models=f"{server.url}/lost.csv")
+    assert by_file.cells.equals(by_address.cells)
+    assert not (tmp_path / "lost").exists()
 
 
 @pytest.mark.parametrize(
