@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from opencarbon import pipeline
+from opencarbon.catalog import load_catalog
 from opencarbon.errors import ConfigError, ManifestError
 from opencarbon.estimation.baselines import METHODS
 from opencarbon.pipeline.compare import Comparison, compare_jobs, compare_runs, write_comparison
@@ -92,6 +93,43 @@ def test_the_pue_of_the_site_counts_where_its_owner_states_it() -> None:
     assert at_home["carbon_intensity_gco2e_per_kwh"] == 57
 
 
+def test_profile_and_default_region_of_the_settings_play_no_part_for_published_runs() -> None:
+    others = load_settings(
+        None, {"estimate": {"profile": "paper"}, "plan": {"default_region": "aws:eu-north-1"}}
+    )
+    for name in ("bloom-176b", "gpt-j-6b"):
+        changed = compare_runs([name], EVERY, others, as_of_utc=AS_OF)
+        assert changed.estimates.equals(compared(name).estimates)
+
+
+def test_a_run_of_unknown_devices_has_neither_count_nor_wall_hours() -> None:
+    comparison = compared("llama-3-70b", "bloom")
+    assert comparison.jobs["device_count"].to_pylist() == [None, 384.0]
+    uncounted, counted = (rows_of(comparison, job)["tdp"] for job in ("llama-3-70b", "bloom-176b"))
+    assert (uncounted["device_hours"], uncounted["wall_hours"]) == (6_400_000, None)
+    assert counted["wall_hours"] == pytest.approx(1_082_990 / 384)
+
+
+def test_a_run_of_unknown_intensity_has_energy_by_every_method_and_is_told_to_be_given_a_region() -> None:
+    for name, row in rows_of(compared("gpt-j-6b"), "gpt-j-6b").items():
+        assert row["facility_energy_kwh"] is not None
+        own = row["intensity_kind"] == "world"
+        assert (row["operational_kgco2e"] is None) == (not own)
+        assert own or row["reason"] == "no carbon intensity: give --region", name
+
+
+def test_every_published_run_goes_through_every_method() -> None:
+    runs = load_catalog().runs
+    comparison = compared(*map(str, runs["run"].to_pylist()))
+    assert comparison.jobs["job_id"].to_pylist() == runs["run"].to_pylist()
+    assert comparison.estimates.num_rows == runs.num_rows * len(METHODS)
+    for row in comparison.estimates.to_pylist():
+        assert (row["method_status"] == "not_applicable") == (row["device_hours"] is None)
+        assert row["device_hours"] is not None or row["reason"]
+        if row["hours_source"] == "predicted":
+            assert row["method"] in PREDICTING
+
+
 def test_a_region_that_is_none_names_the_near_miss() -> None:
     with pytest.raises(ConfigError, match="did you mean 'aws:us-east-1'"):
         compared("bloom", region="aws:us-east1")
@@ -110,6 +148,30 @@ def test_jobs_of_a_manifest_go_through_every_method(tmp_path: Path) -> None:
     assert old["mlco2"]["method_status"] == "not_applicable"
     assert "needs known device-hours" in str(old["mlco2"]["reason"])
     assert old["calibrated"]["total_kgco2e"] is not None
+
+
+def test_a_job_that_is_nowhere_has_energy_with_the_pue_of_an_unknown_place(tmp_path: Path) -> None:
+    manifest = night_of(tmp_path)
+    with pipeline.night_of(
+        settings_at(tmp_path), [str(manifest)], as_of_utc=AS_OF, now_utc=AS_OF, offline=True
+    ) as night:
+        rows = rows_of(compare_jobs(night, ["nowhere"], EVERY), "nowhere")
+    assert [rows[name]["pue"] for name in ("calibrated", "opencarboneval", "tdp")] == [1.56, 1.0, 1.1]
+    assert rows["tdp"]["facility_energy_kwh"] == pytest.approx(50 * 0.3 * 1.1)
+    assert rows["tdp"]["total_kgco2e"] is None
+    assert rows["svr"]["hours_source"] == "stated"  # no FLOP to predict hours from
+
+
+@pytest.mark.parametrize(("job", "hint"), [("hour", "did you mean 'hours'"), ("xyzzy", "give the job_id")])
+def test_a_job_id_that_is_no_jobs_names_the_near_miss(tmp_path: Path, job: str, hint: str) -> None:
+    manifest = night_of(tmp_path)
+    with (
+        pipeline.night_of(
+            settings_at(tmp_path), [str(manifest)], as_of_utc=AS_OF, now_utc=AS_OF, offline=True
+        ) as night,
+        pytest.raises(ManifestError, match=f"no planned job is called '{job}'; {hint}"),
+    ):
+        compare_jobs(night, [job], EVERY)
 
 
 def test_a_job_that_no_manifest_holds_is_named(tmp_path: Path) -> None:

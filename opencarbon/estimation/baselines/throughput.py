@@ -201,6 +201,8 @@ def dtr(seen: MethodJobs, context: MethodContext) -> MethodFigures:
 
 def _regressed(kind: Literal["svr", "dtr"], seen: MethodJobs, context: MethodContext) -> MethodFigures:
     hours, known = seen.filled(), np.isfinite(seen.training_flop)
+    if not known.any():
+        return at_design_power(seen, hours)
     try:
         model = fit_regressor(kind, context.runs, context.devices)
     except (ConfigError, FitError) as problem:
