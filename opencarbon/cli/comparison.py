@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opencarbon.cli.tables import printable, widest_that_fits
+from opencarbon.estimation.baselines.estimates import methods_by_reason
 from opencarbon.pipeline.compare import Comparison
 
 _LAYOUTS: Final = (
@@ -66,7 +67,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
             console.print(widest_that_fits(console, tables))
             for line in _spreads(able, units):
                 console.print(line)
-        for reason, methods in _reasons(mine).items():
+        for reason, methods in methods_by_reason(mine).items():
             console.print(f"{', '.join(methods)}: {printable(reason)}", style="dim")
         console.print()
 
@@ -159,15 +160,6 @@ def _spreads(rows: Sequence[Mapping[str, Any]], units: _Units) -> Iterator[str]:
                 f"{what}, {len(found)} methods: {_short(least / per)} ({lowest}) to {_short(most / per)} {unit} "
                 f"({highest}), a factor of {factor}"
             )
-
-
-def _reasons(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Reason -> methods that give it."""
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        if row["reason"]:
-            found.setdefault(row["reason"], []).append(row["method"])
-    return found
 
 
 def _count(devices: float) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from opencarbon import pipeline
 from opencarbon.cli.comparison import print_comparison
-from opencarbon.cli.night import shown_progress
+from opencarbon.cli.night import shown_progress, unpublished_night
 from opencarbon.cli.tables import console_for, print_warnings, write_json
 from opencarbon.errors import ConfigError
 from opencarbon.estimation.baselines import METHODS, Method, method_named
@@ -115,7 +113,13 @@ def estimate_command(request: MethodRequest, settings: Settings) -> int:
     """
     path, methods = output_file(request.out), chosen(request.methods)
     with (
-        _night(settings, path.parent, request.manifests, request.as_of_utc, request.offline) as night,
+        unpublished_night(
+            _calibrated(settings),
+            path.parent,
+            request.manifests,
+            as_of_utc=request.as_of_utc,
+            offline=request.offline,
+        ) as night,
         shown_progress(Console(stderr=True)) as progress,
     ):
         rows, jobs, prepared = write_method_estimates(
@@ -193,27 +197,22 @@ def _compared(request: CompareRequest, settings: Settings, methods: Sequence[Met
     if request.region:
         raise ConfigError("--region is for published runs: jobs of a manifest name their current_region")
     with (
-        _night(settings, Path.cwd(), request.manifests, request.as_of_utc, request.offline) as night,
+        unpublished_night(
+            _calibrated(settings),
+            Path.cwd(),
+            request.manifests,
+            as_of_utc=request.as_of_utc,
+            offline=request.offline,
+        ) as night,
         shown_progress(Console(stderr=True)) as progress,
     ):
         return compare_jobs(night, request.jobs, methods, progress)
 
 
-def _night(
-    settings: Settings, root: Path, manifests: Sequence[str], as_of_utc: datetime, offline: bool
-) -> AbstractContextManager[pipeline.Night]:
-    """A night of the calibrated profile that publishes nothing."""
-    changed = {
-        "publish": settings.publish.model_copy(update={"root": str(root)}),
-        "estimate": settings.estimate.model_copy(update={"profile": "calibrated"}),
-    }
-    return pipeline.night_of(
-        settings.model_copy(update=changed),
-        manifests,
-        as_of_utc=as_of_utc,
-        now_utc=datetime.now(UTC),
-        offline=offline,
-    )
+def _calibrated(settings: Settings) -> Settings:
+    """Settings of the calibrated profile: methods state their own assumptions."""
+    estimate = settings.estimate.model_copy(update={"profile": "calibrated"})
+    return settings.model_copy(update={"estimate": estimate})
 
 
 def _as_json(comparison: Comparison) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The commands that go through a night: ``run``, ``estimate`` and ``plan``."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,6 +142,34 @@ class TableRequest:
     as_json: bool
 
 
+def unpublished_night(
+    settings: Settings, folder: Path, manifests: Sequence[str], *, as_of_utc: datetime, offline: bool
+) -> AbstractContextManager[pipeline.Night]:
+    """A night that publishes nothing, for commands that write files of their own.
+
+    Parameters
+    ----------
+    settings : Settings
+    folder : Path
+        Stands where releases would be published.
+    manifests : sequence of str
+    as_of_utc : datetime
+    offline : bool
+
+    Returns
+    -------
+    context manager of Night
+    """
+    publish = settings.publish.model_copy(update={"root": str(folder)})
+    return pipeline.night_of(
+        settings.model_copy(update={"publish": publish}),
+        manifests,
+        as_of_utc=as_of_utc,
+        now_utc=datetime.now(UTC),
+        offline=offline,
+    )
+
+
 def table_command(request: TableRequest, settings: Settings) -> int:
     """Write one table of jobs to a file, and publish nothing.
 
@@ -156,14 +184,9 @@ def table_command(request: TableRequest, settings: Settings) -> int:
         0.
     """
     path = output_file(request.out)
-    publish = settings.publish.model_copy(update={"root": str(path.parent)})
     with (
-        pipeline.night_of(
-            settings.model_copy(update={"publish": publish}),
-            request.manifests,
-            as_of_utc=request.as_of_utc,
-            now_utc=datetime.now(UTC),
-            offline=request.offline,
+        unpublished_night(
+            settings, path.parent, request.manifests, as_of_utc=request.as_of_utc, offline=request.offline
         ) as night,
         shown_progress(Console(stderr=True)) as progress,
     ):

@@ -22,7 +22,7 @@ from opencarbon.pipeline import prepare, read
 from opencarbon.pipeline.context import build_context, settings_catalog
 from opencarbon.pipeline.files import write_single, write_text
 from opencarbon.pipeline.fits import collect_runs, fit_for_profile
-from opencarbon.pipeline.jobs import PLANNED
+from opencarbon.pipeline.jobs import PLANNED, refuse_unknown_region
 from opencarbon.pipeline.methods import method_context, night_method_context, planned_jobs, side_by_side
 from opencarbon.pipeline.night import Night, Progress, silent
 from opencarbon.pipeline.work import read_parts
@@ -95,8 +95,7 @@ def compare_runs(
     """
     catalog = settings_catalog(settings)
     found = _named_runs(names, catalog)
-    if region is not None:
-        _refuse_unknown_region(region, catalog)
+    refuse_unknown_region("region", region, catalog)
     runs, _ = collect_runs(catalog, None)
     fits = fit_for_profile(runs, catalog, "calibrated")
     no_grid = GRID_INTENSITY.schema().empty_table()
@@ -247,14 +246,6 @@ def _runs_called(name: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, An
     raise ConfigError(
         f"no published run is called {name!r}; {hint}for a job of your own, give --manifest too"
     )
-
-
-def _refuse_unknown_region(region: str, catalog: Catalog) -> None:
-    names = catalog.region_names()
-    if region not in names:
-        near = difflib.get_close_matches(region, names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "write it as provider:region"
-        raise ConfigError(f"region {region!r} is not in the catalog; {hint}")
 
 
 def _as_jobs(runs: Sequence[Mapping[str, Any]], region: str | None) -> pa.Table:

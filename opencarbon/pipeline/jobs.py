@@ -48,11 +48,8 @@ def manifest_rules(catalog: Catalog, settings: Settings) -> Rules:
     ConfigError
         Where ``plan.default_region`` is not in the catalog.
     """
-    default, names = settings.plan.default_region, catalog.region_names()
-    if default is not None and default not in names:
-        near = difflib.get_close_matches(default, names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "name a region of the catalog, provider:region"
-        raise ConfigError(f"plan.default_region {default!r} is not in the catalog; {hint}")
+    refuse_unknown_region("plan.default_region", settings.plan.default_region, catalog)
+    names = catalog.region_names()
     return Rules(
         device_units=catalog.device_units,
         squeeze=squeeze,
@@ -64,6 +61,28 @@ def manifest_rules(catalog: Catalog, settings: Settings) -> Rules:
         naive_timestamps=settings.manifest.naive_timestamps,
         carry={name: TYPES[kind] for name, kind in settings.manifest.carry.items()},
     )
+
+
+def refuse_unknown_region(what: str, region: str | None, catalog: Catalog) -> None:
+    """Refuse a region that the catalog does not know; none is no region.
+
+    Parameters
+    ----------
+    what : str
+        What names it, for the message.
+    region : str or None
+    catalog : Catalog
+
+    Raises
+    ------
+    ConfigError
+        With the near miss.
+    """
+    names = catalog.region_names()
+    if region is not None and region not in names:
+        near = difflib.get_close_matches(region, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "name a region of the catalog, provider:region"
+        raise ConfigError(f"{what} {region!r} is not in the catalog; {hint}")
 
 
 def read_jobs(night: Night, catalog: Catalog, progress: Progress = silent) -> JobsRead:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from opencarbon.catalog.methods import load_hours_power_methods
 from opencarbon.estimation.baselines import Method, MethodContext, estimate_by_method
 from opencarbon.pipeline import prepare, read
 from opencarbon.pipeline.context import Context, load_context
@@ -56,7 +55,6 @@ def method_context(context: Context, runs: pa.Table, *, fits: pa.Table | None = 
         fits={"calibrated": context.fits, "paper": paper},
         runs=runs,
         paper=catalog.paper_devices,
-        hours_power=load_hours_power_methods(),
         regions=context.regions,
         curves=context.curves,
         default_region=context.settings.plan.default_region,

@@ -20,11 +20,12 @@ from opencarbon.estimation.baselines import METHODS, method_table
 from opencarbon.estimation.embodied_spread import embodied_spread
 from opencarbon.estimation.reproduction import (
     Finding,
+    RefittedHours,
     figure_tables,
     findings,
     paper_cells,
-    refitted_intervals,
     test_run_errors,
+    without_test_runs,
 )
 from opencarbon.estimation.training_compute import training_compute_table
 from opencarbon.estimation.training_runs import training_runs
@@ -148,11 +149,12 @@ def _tables(
     catalog: Catalog, paper: PaperFacts, runs: pa.Table, epoch: pa.Table | None
 ) -> tuple[dict[str, pa.Table], tuple[Finding, ...]]:
     devices = catalog.devices
-    refitted = refitted_intervals(runs, devices)
+    fitted, left_out = (RefittedHours(kept, devices) for kept in (runs, without_test_runs(runs)))
+    refitted = fitted.intervals()
     as_published = figure_tables(paper, runs, devices, refitted)
     tables = {
-        "paper_cell": paper_cells(paper.table_1, paper.table_2, paper.table_3, runs, devices),
-        "test_run_error": test_run_errors(paper.table_1, paper.table_2, runs, devices),
+        "paper_cell": paper_cells(paper.table_1, paper.table_2, paper.table_3, fitted),
+        "test_run_error": test_run_errors(paper.table_1, paper.table_2, fitted, left_out),
         "training_compute": training_compute_table(catalog.training_compute),
         "dim_method": method_table(),
         **(as_published if epoch is None else figure_tables(paper, runs, devices, refitted, models=epoch)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -168,3 +169,22 @@ def _reasons(own: Objects, can: Flags, known: Flags, intensity: Floats) -> Objec
         reason[lacks & without] = words
         reason[lacks & ~without] += f"; {words}"
     return reason
+
+
+def methods_by_reason(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Reasons with the methods that give them, in the order of the rows.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Rows of ``METHOD_ESTIMATE``.
+
+    Returns
+    -------
+    dict of str to list of str
+    """
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row["reason"]:
+            found.setdefault(row["reason"], []).append(row["method"])
+    return found

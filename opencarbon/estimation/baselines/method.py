@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opencarbon.catalog.catalog import PaperDevice
-from opencarbon.catalog.methods import HoursPowerMethod
 from opencarbon.estimation.curves import PlanningCurves
 from opencarbon.estimation.jobs import Regions
 from opencarbon.estimation.work import device_index, known_training_flop, numbers, texts
@@ -38,8 +37,6 @@ class MethodContext:
         ``training_runs``.
     paper : mapping of str to PaperDevice
         What OpenCarbonEval publishes about devices.
-    hours_power : mapping of str to HoursPowerMethod
-        Coefficients of the methods that multiply hours by power.
     regions : Regions
         With the PUE of each.
     curves : PlanningCurves
@@ -55,7 +52,6 @@ class MethodContext:
     fits: Mapping[str, pa.Table]
     runs: pa.Table
     paper: Mapping[str, PaperDevice]
-    hours_power: Mapping[str, HoursPowerMethod]
     regions: Regions
     curves: PlanningCurves
     default_region: str | None
@@ -71,7 +67,7 @@ class MethodJobs:
     ----------
     jobs : pa.Table
         ``PLANNED_JOBS``.
-    device, generation : ndarray of object
+    device : ndarray of object
     tdp_w, peak_tflop_per_s, memory_gb : ndarray
         Of the device [W], [TFLOP/s], [GB].
     provider : ndarray of object
@@ -89,7 +85,6 @@ class MethodJobs:
 
     jobs: pa.Table
     device: Objects
-    generation: Objects
     tdp_w: Floats
     peak_tflop_per_s: Floats
     memory_gb: Floats
@@ -226,7 +221,6 @@ def jobs_for_methods(jobs: pa.Table, context: MethodContext, *, is_predicting: b
     return MethodJobs(
         jobs=jobs,
         device=texts(jobs["device"]),
-        generation=texts(context.devices["generation"])[at],
         tdp_w=numbers(context.devices, "tdp_w")[at],
         peak_tflop_per_s=numbers(context.devices, "peak_dense_tflop_per_s")[at],
         memory_gb=numbers(context.devices, "memory_gb")[at],

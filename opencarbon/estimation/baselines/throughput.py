@@ -27,7 +27,6 @@ from opencarbon.physics.llmcarbon import (
     parallel_layout,
     tflop_per_s,
 )
-from opencarbon.units import FLOP_PER_TFLOP, SECONDS_PER_HOUR
 
 CONSTANT_UTILISATION: Final = 0.33
 """Share of the dense peak: between the 0.30 and the 0.40 that Epoch AI assumes for runs of which nothing is known
@@ -56,8 +55,8 @@ def constant_utilisation(seen: MethodJobs, context: MethodContext) -> MethodFigu
     MethodFigures
     """
     del context
-    throughput = CONSTANT_UTILISATION * seen.peak_tflop_per_s * FLOP_PER_TFLOP
-    return at_design_power(seen, seen.training_flop / throughput / SECONDS_PER_HOUR)
+    hours = device_hours_at(seen.training_flop, CONSTANT_UTILISATION * seen.peak_tflop_per_s)
+    return at_design_power(seen, hours)
 
 
 def at_design_power(

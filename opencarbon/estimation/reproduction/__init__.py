@@ -4,10 +4,18 @@ Nothing is adjusted: a cell stands as published, as it follows from the inputs p
 runs has it.
 """
 
-from opencarbon.estimation.reproduction.errors import test_run_errors
+from opencarbon.estimation.reproduction.errors import test_run_errors, without_test_runs
 from opencarbon.estimation.reproduction.figures import figure_tables
 from opencarbon.estimation.reproduction.findings import Finding, findings
-from opencarbon.estimation.reproduction.predictions import refitted_intervals
+from opencarbon.estimation.reproduction.predictions import RefittedHours
 from opencarbon.estimation.reproduction.tables import paper_cells
 
-__all__ = ["Finding", "figure_tables", "findings", "paper_cells", "refitted_intervals", "test_run_errors"]
+__all__ = [
+    "Finding",
+    "RefittedHours",
+    "figure_tables",
+    "findings",
+    "paper_cells",
+    "test_run_errors",
+    "without_test_runs",
+]

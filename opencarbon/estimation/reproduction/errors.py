@@ -45,28 +45,25 @@ def without_test_runs(runs: pa.Table) -> pa.Table:
     return runs.set_column(at, runs.schema.field("used"), pa.array(kept, pa.bool_()))
 
 
-def test_run_errors(table_1: pa.Table, table_2: pa.Table, runs: pa.Table, devices: pa.Table) -> pa.Table:
+def test_run_errors(
+    table_1: pa.Table, table_2: pa.Table, fitted: RefittedHours, left_out: RefittedHours
+) -> pa.Table:
     """Errors on the six test runs: hours by each method x design power x intensity, against the actual.
 
     Parameters
     ----------
     table_1, table_2 : pa.Table
         The paper's, as the catalog has them.
-    runs : pa.Table
-        ``training_runs``.
-    devices : pa.Table
-        ``dim_device``.
+    fitted, left_out : RefittedHours
+        Methods fitted to all runs, and to those of :func:`without_test_runs`.
 
     Returns
     -------
     pa.Table
         ``TEST_RUN_ERROR``.
     """
-    fitted = {
-        "fitted": RefittedHours(runs, devices),
-        "left_out": RefittedHours(without_test_runs(runs), devices),
-    }
-    rows = [row for kind, hours in fitted.items() for row in _rows(table_1, table_2, hours, kind)]
+    fits = {"fitted": fitted, "left_out": left_out}
+    rows = [row for kind, hours in fits.items() for row in _rows(table_1, table_2, hours, kind)]
     table = pa.Table.from_pylist(rows, schema=TEST_RUN_ERROR.schema())
     return conform(table.sort_by([(name, "ascending") for name in TEST_RUN_ERROR.key]), TEST_RUN_ERROR)
 

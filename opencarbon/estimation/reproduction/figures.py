@@ -11,7 +11,7 @@ import pyarrow as pa
 from opencarbon.catalog import squeeze
 from opencarbon.catalog.paper import PaperFacts
 from opencarbon.estimation.fits import PAPER_HALF_WIDTH, device_group
-from opencarbon.estimation.reproduction.predictions import KG_PER_TONNE, AlphaInterval
+from opencarbon.estimation.reproduction.predictions import KG_PER_TONNE, AlphaInterval, table_1_intervals
 from opencarbon.physics.llmcarbon import chip_of, tflop_per_s
 from opencarbon.physics.throughput import log10_alpha
 from opencarbon.tables.conform import conform
@@ -56,7 +56,7 @@ def figure_tables(
         By the names of their contracts.
     """
     today = None if models is None else {squeeze(row["model"] or ""): row for row in models.to_pylist()}
-    published = _published_intervals(paper, devices)
+    published, vendors = table_1_intervals(paper.table_1), _vendors(devices)
     alphas = _figure_4(runs, devices)
     return {
         "figure_1": _table((_figure_1(row, refitted, today) for row in _of_figure_1(paper)), FIGURE_1),
@@ -64,7 +64,15 @@ def figure_tables(
         "figure_5": _table(_figure_5(alphas, published), FIGURE_5),
         "figure_6": _table(_figure_6(runs, alphas, devices), FIGURE_6),
         "figure_7": _table(
-            (_figure_7(row, {} if today else published, refitted) for row in paper.scores.to_pylist()),
+            (
+                _figure_7(
+                    row,
+                    group_label(row["device"], vendors[row["device"]]),
+                    {} if today else published,
+                    refitted,
+                )
+                for row in paper.scores.to_pylist()
+            ),
             FIGURE_7,
         ),
     }
@@ -78,17 +86,6 @@ def group_label(device: str, vendor: str) -> str:
 def _table(rows: Iterable[Row], contract: Contract) -> pa.Table:
     table = pa.Table.from_pylist(list(rows), schema=contract.schema())
     return conform(table.sort_by([(name, "ascending") for name in contract.key]), contract)
-
-
-def _published_intervals(paper: PaperFacts, devices: pa.Table) -> dict[str, AlphaInterval]:
-    """Intervals of Table 1 by group label."""
-    vendors = _vendors(devices)
-    return {
-        group_label(row["device"], vendors[row["device"]]): AlphaInterval(
-            row["log10_alpha_low"], row["log10_alpha_high"], row["tdp_w"]
-        )
-        for row in paper.table_1.to_pylist()
-    }
 
 
 def _vendors(devices: pa.Table) -> dict[str, str]:
@@ -208,8 +205,7 @@ def _by_llmcarbon(device: str, memory_gb: float | None, parameters: float | None
     return {"llmcarbon_tflop_per_s": speed, "reason": None}
 
 
-def _figure_7(row: Row, published: Intervals, refitted: Intervals) -> Row:
-    group = device_group(row["device"]).partition(" ")[2]
+def _figure_7(row: Row, group: str, published: Intervals, refitted: Intervals) -> Row:
     interval, remark = published.get(group), row["remark"]
     if interval is None:
         interval = refitted.get(row["device"])

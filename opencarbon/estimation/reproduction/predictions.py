@@ -12,9 +12,9 @@ from opencarbon.estimation.baselines.throughput import CONSTANT_UTILISATION
 from opencarbon.estimation.fits import Profile, fit_devices
 from opencarbon.estimation.regressors import Kind, Regressor, fit_regressor
 from opencarbon.physics.carbon import operational_kgco2e
+from opencarbon.physics.llmcarbon import device_hours_at
 from opencarbon.physics.power import energy_kwh
 from opencarbon.physics.throughput import device_hours, mean_of_ends_device_hours
-from opencarbon.units import FLOP_PER_TFLOP, SECONDS_PER_HOUR
 
 KG_PER_TONNE: Final = 1_000.0
 
@@ -90,14 +90,28 @@ class RefittedHours:
     """
 
     def __init__(self, runs: pa.Table, devices: pa.Table) -> None:
-        rows = devices.select(["device", "peak_dense_tflop_per_s"]).to_pylist()
+        rows = devices.select(["device", "peak_dense_tflop_per_s", "tdp_w"]).to_pylist()
         self._peaks: Mapping[str, float] = {row["device"]: row["peak_dense_tflop_per_s"] for row in rows}
+        self._tdp_w: Mapping[str, float] = {row["device"]: row["tdp_w"] for row in rows}
         self.fits: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             profile: {row["device"]: row for row in fit_devices(runs, devices, profile=profile).to_pylist()}
             for profile in _PROFILES
         }
         self._regressors: Mapping[str, Regressor] = {
             kind: fit_regressor(kind, runs, devices) for kind in _REGRESSIONS
+        }
+
+    def intervals(self) -> dict[str, AlphaInterval]:
+        """Intervals in the paper's form with the design power of each device.
+
+        Returns
+        -------
+        dict of str to AlphaInterval
+            By device.
+        """
+        return {
+            device: AlphaInterval(row["log10_alpha_low"], row["log10_alpha_high"], self._tdp_w[device])
+            for device, row in self.fits["paper"].items()
         }
 
     def hours(self, method: str, training_flop: float, device: str) -> float:
@@ -124,28 +138,5 @@ class RefittedHours:
                 mean_of_ends_device_hours(training_flop, fit["log10_alpha_low"], fit["log10_alpha_high"])
             )
         if method == "constant-utilisation":
-            throughput = CONSTANT_UTILISATION * self._peaks[device] * FLOP_PER_TFLOP
-            return training_flop / throughput / SECONDS_PER_HOUR
+            return float(device_hours_at(training_flop, CONSTANT_UTILISATION * self._peaks[device]))
         return float(self._regressors[method].device_hours(training_flop, self._peaks[device]))
-
-
-def refitted_intervals(runs: pa.Table, devices: pa.Table) -> dict[str, AlphaInterval]:
-    """Intervals in the paper's form, fitted to runs, with the design power of each device.
-
-    Parameters
-    ----------
-    runs : pa.Table
-        ``training_runs``.
-    devices : pa.Table
-        ``dim_device``.
-
-    Returns
-    -------
-    dict of str to AlphaInterval
-        By device.
-    """
-    power = {row["device"]: row["tdp_w"] for row in devices.select(["device", "tdp_w"]).to_pylist()}
-    return {
-        row["device"]: AlphaInterval(row["log10_alpha_low"], row["log10_alpha_high"], power[row["device"]])
-        for row in fit_devices(runs, devices, profile="paper").to_pylist()
-    }

@@ -44,26 +44,21 @@ _MEAN_OF_ENDS: Final = "Mean of the two ends of Table 1's interval x TDP x inten
 _LLMCARBON: Final = "Pipeline-parallel throughput of an A100 80GB, whatever the device, x TDP x PUE {pue}, which the paper does not state."
 
 
-def paper_cells(
-    table_1: pa.Table, table_2: pa.Table, table_3: pa.Table, runs: pa.Table, devices: pa.Table
-) -> pa.Table:
+def paper_cells(table_1: pa.Table, table_2: pa.Table, table_3: pa.Table, refitted: RefittedHours) -> pa.Table:
     """Every cell of the three tables.
 
     Parameters
     ----------
     table_1, table_2, table_3 : pa.Table
         The paper's, as the catalog has them.
-    runs : pa.Table
-        ``training_runs`` to refit on.
-    devices : pa.Table
-        ``dim_device``.
+    refitted : RefittedHours
+        Methods fitted to today's runs.
 
     Returns
     -------
     pa.Table
         ``PAPER_CELL``.
     """
-    refitted = RefittedHours(runs, devices)
     intervals = table_1_intervals(table_1)
     cells = [
         *(cell for row in table_1.to_pylist() for cell in _table_1(row, refitted)),

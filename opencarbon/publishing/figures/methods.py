@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
 
+from opencarbon.estimation.baselines.estimates import methods_by_reason
 from opencarbon.publishing.figures.marks import columns_that_fit, legend_below
 from opencarbon.publishing.figures.rows import (
     FOOT_PX,
@@ -101,7 +102,10 @@ def methods_compared(method_estimate: pa.Table, width: Width, actual: Actual | N
     able.sort(key=lambda row: (row["total_kgco2e"] or 0.0, row["energy_kwh"] or 0.0, row["method"]))
     quantities = _quantities(able)
     with drawing():
-        notes = [wrapped(text, width) for text in _reasons(rows)]
+        notes = [
+            wrapped(f"{', '.join(methods)}: {reason}", width)
+            for reason, methods in methods_by_reason(rows).items()
+        ]
         height = max(len(able), 1) * _ROW_PX[width]
         block = TOP_PX + height + FOOT_PX
         plots = block if width == "wide" else block * len(quantities)
@@ -128,15 +132,6 @@ def _quantities(rows: Rows) -> list[_Quantity]:
             ("total_kgco2e", "total_low_kgco2e", "total_high_kgco2e"), f"Emissions in all ({carbon})", per
         ),
     ]
-
-
-def _reasons(rows: Rows) -> list[str]:
-    """Reasons with the methods that give them."""
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        if row["reason"]:
-            found.setdefault(row["reason"], []).append(row["method"])
-    return [f"{', '.join(methods)}: {reason}" for reason, methods in found.items()]
 
 
 def _panels(

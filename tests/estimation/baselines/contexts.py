@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from opencarbon.catalog.catalog import PaperDevice
-from opencarbon.catalog.methods import load_hours_power_methods
 from opencarbon.estimation.baselines import MethodContext, estimate_by_method, method_named
 from opencarbon.estimation.jobs import regions_as_columns
 from opencarbon.pipeline.context import build_context, settings_catalog
@@ -51,7 +50,6 @@ def context_of(
             "paper": table(paper_fits, DEVICE_FITS.schema()),
         },
         paper=paper,
-        hours_power=load_hours_power_methods(),
         regions=regions_as_columns(
             table(world.regions, PUBLISHED["dim_region"].schema()), curves, "calibrated"
         ),

@@ -8,7 +8,7 @@ import pytest
 
 from opencarbon.catalog import Catalog, load_catalog
 from opencarbon.catalog.paper import PaperFacts, load_paper
-from opencarbon.estimation.reproduction import paper_cells
+from opencarbon.estimation.reproduction import RefittedHours, paper_cells
 from opencarbon.estimation.training_runs import training_runs as judged
 
 
@@ -28,8 +28,13 @@ def training_runs(catalog: Catalog) -> pa.Table:
 
 
 @pytest.fixture(scope="session")
-def paper_cell(paper: PaperFacts, catalog: Catalog, training_runs: pa.Table) -> pa.Table:
-    return paper_cells(paper.table_1, paper.table_2, paper.table_3, training_runs, catalog.devices)
+def fitted(catalog: Catalog, training_runs: pa.Table) -> RefittedHours:
+    return RefittedHours(training_runs, catalog.devices)
+
+
+@pytest.fixture(scope="session")
+def paper_cell(paper: PaperFacts, fitted: RefittedHours) -> pa.Table:
+    return paper_cells(paper.table_1, paper.table_2, paper.table_3, fitted)
 
 
 @pytest.fixture(scope="session")

@@ -8,25 +8,30 @@ from opencarbon.catalog.paper import PaperFacts
 from opencarbon.estimation.embodied_spread import embodied_spread
 from opencarbon.estimation.reproduction import (
     Finding,
+    RefittedHours,
     figure_tables,
     findings,
-    refitted_intervals,
+    without_test_runs,
 )
 from opencarbon.estimation.reproduction import test_run_errors as errors_of_test_runs
-from opencarbon.estimation.reproduction.errors import without_test_runs
 
 
 @pytest.fixture(scope="module")
-def errors(paper: PaperFacts, catalog: Catalog, training_runs: pa.Table) -> pa.Table:
-    return errors_of_test_runs(paper.table_1, paper.table_2, training_runs, catalog.devices)
+def errors(paper: PaperFacts, catalog: Catalog, training_runs: pa.Table, fitted: RefittedHours) -> pa.Table:
+    left_out = RefittedHours(without_test_runs(training_runs), catalog.devices)
+    return errors_of_test_runs(paper.table_1, paper.table_2, fitted, left_out)
 
 
 @pytest.fixture(scope="module")
 def found(
-    paper: PaperFacts, catalog: Catalog, training_runs: pa.Table, paper_cell: pa.Table, errors: pa.Table
+    paper: PaperFacts,
+    catalog: Catalog,
+    training_runs: pa.Table,
+    fitted: RefittedHours,
+    paper_cell: pa.Table,
+    errors: pa.Table,
 ) -> dict[str, Finding]:
-    refitted = refitted_intervals(training_runs, catalog.devices)
-    figure_1 = figure_tables(paper, training_runs, catalog.devices, refitted)["figure_1"]
+    figure_1 = figure_tables(paper, training_runs, catalog.devices, fitted.intervals())["figure_1"]
     made = findings(paper, paper_cell, errors, training_runs, figure_1, embodied_spread(catalog.embodied))
     return {finding.title: finding for finding in made}
 

@@ -7,7 +7,7 @@ import pytest
 
 from opencarbon.catalog import Catalog
 from opencarbon.catalog.paper import PaperFacts
-from opencarbon.estimation.reproduction import figure_tables, refitted_intervals
+from opencarbon.estimation.reproduction import RefittedHours, figure_tables
 from opencarbon.physics.throughput import device_hours
 from opencarbon.sources.epoch_ai import MODEL_ROWS
 
@@ -15,9 +15,8 @@ Figures = dict[str, pa.Table]
 
 
 @pytest.fixture(scope="module")
-def figures(paper: PaperFacts, catalog: Catalog, training_runs: pa.Table) -> Figures:
-    refitted = refitted_intervals(training_runs, catalog.devices)
-    return figure_tables(paper, training_runs, catalog.devices, refitted)
+def figures(paper: PaperFacts, catalog: Catalog, training_runs: pa.Table, fitted: RefittedHours) -> Figures:
+    return figure_tables(paper, training_runs, catalog.devices, fitted.intervals())
 
 
 def test_figure_1_has_the_43_models_in_15_tasks_that_the_appendix_prints(figures: Figures) -> None:
@@ -37,12 +36,13 @@ def test_figure_1_gives_every_emission_of_the_leaderboard(figures: Figures) -> N
 
 
 def test_figure_1_of_a_newer_table_takes_its_flop_and_dates_and_refits(
-    paper: PaperFacts, catalog: Catalog, training_runs: pa.Table, figures: Figures
+    paper: PaperFacts, catalog: Catalog, training_runs: pa.Table, fitted: RefittedHours, figures: Figures
 ) -> None:
     newer = {"model": "GPT-4", "training_flop": 4.2e25, "publication_date": date(2023, 3, 16)}
     models = pa.Table.from_pylist([newer], schema=MODEL_ROWS)
-    refitted = refitted_intervals(training_runs, catalog.devices)
-    table = figure_tables(paper, training_runs, catalog.devices, refitted, models=models)["figure_1"]
+    table = figure_tables(paper, training_runs, catalog.devices, fitted.intervals(), models=models)[
+        "figure_1"
+    ]
     rows = {row["model"]: row for row in table.to_pylist()}
     before = {row["model"]: row for row in figures["figure_1"].to_pylist()}
 

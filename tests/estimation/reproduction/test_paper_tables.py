@@ -8,7 +8,7 @@ import pytest
 
 from opencarbon.catalog import Catalog
 from opencarbon.catalog.paper import PaperFacts
-from opencarbon.estimation.reproduction import paper_cells
+from opencarbon.estimation.reproduction import RefittedHours, paper_cells
 
 Cells = Mapping[tuple[str, str, str], Mapping[str, Any]]
 
@@ -151,7 +151,7 @@ def test_a_published_figure_is_never_adjusted(
         training_runs.schema.field("used"),
         pa.array([used and number % 2 == 0 for number, used in enumerate(training_runs["used"].to_pylist())]),
     )
-    other = paper_cells(paper.table_1, paper.table_2, paper.table_3, fewer, catalog.devices)
+    other = paper_cells(paper.table_1, paper.table_2, paper.table_3, RefittedHours(fewer, catalog.devices))
 
     for row in other.to_pylist():
         first = cells[row["paper_table"], row["subject"], row["quantity"]]
