@@ -1,4 +1,4 @@
-"""Makes the pictures of the README: advice.svg, the example queue as `opencarbon run` prints it; methods.svg, a published run.
+"""Makes advice.svg, the picture of the README: the example queue as `opencarbon run` prints it.
 
 python configs/example/make_picture.py
 """
@@ -13,8 +13,6 @@ from rich.console import Console
 
 from opencarbon import pipeline
 from opencarbon.cli.tables import print_outcome
-from opencarbon.estimation.baselines import METHODS
-from opencarbon.pipeline.compare import compare_runs, write_comparison
 from opencarbon.settings import load_settings
 
 FOLDER = Path(__file__).parent
@@ -22,15 +20,6 @@ AS_OF = datetime(2026, 11, 16, tzinfo=UTC)
 
 
 def main() -> None:
-    """Draw both pictures."""
-    draw_advice()
-    compared = compare_runs(["gpt-3-175b"], tuple(METHODS.values()), load_settings(), as_of_utc=AS_OF)
-    with tempfile.TemporaryDirectory() as folder:
-        *_, drawn = write_comparison(compared, Path(folder))
-        (FOLDER / "methods.svg").write_bytes(drawn.read_bytes())
-
-
-def draw_advice() -> None:
     """Run the example in a folder that is thrown away, and keep what it prints."""
     with tempfile.TemporaryDirectory() as root:
         settings = load_settings(FOLDER / "opencarbon.toml", {"publish": {"root": root}})
