@@ -11,6 +11,9 @@ from typing import Final
 _POWER_OF_TEN: Final = r"(?:[eE]\s*\+?\s*(\d{1,2})\b|\s*[*x\u00d7\u00b7]?\s*10\s*\^\s*\{?\(?\s*\+?(\d{1,2}))"
 _FIGURE: Final = re.compile(rf"(\d+(?:[.,]\d+)?){_POWER_OF_TEN}|\b(\d{{13,30}})\b")
 
+_ROUNDED: Final = 1.03
+"""Notes round a figure to two digits: 3.1e22 for 3.14e22."""
+
 _TIMES: Final = r"[*x\u00d7\u00b7]"
 _SHARE: Final = r"(?:0?\.[1-9]\d*|[1-9]\d(?:\.\d+)?\s*%)"
 _FACTOR: Final = re.compile(
@@ -61,18 +64,32 @@ _BILLED: Final = re.compile(
     r"[ -](?:core[ -])?(?:hours?|days?|years?)",
     re.IGNORECASE,
 )
+_UNIT_OF_TIME: Final = r"(?:ms|sec(?:ond)?s?|s|min(?:ute)?s?|hours?|days?|weeks?|months?)"
 _FROM_THROUGHPUT: Final = re.compile(
     r"FLOPs?\s*/\s*\(|flops?\b.{0,60}utili[sz]ation.{0,80}(?:hours|->)"
-    r"|tokens?\)?\s*/\s*\(|then training time",
+    r"|tokens?\)?\s*/\s*\(|then training time"
+    r"|\bdivid\w+\b[^.]{0,40}\bcompute\b.{0,120}\b(?:utili[sz]ation|throughput|performance)"
+    rf"|\d\s*{_UNIT_OF_TIME}\s*(?:per|/)\s*(?:epoch|step|iteration|batch)\b[^=\n]{{0,30}}{_TIMES}",
     re.IGNORECASE,
 )
 _MONTH: Final = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _CALENDAR: Final = re.compile(
     rf"\b{_MONTH}(?:\s+\d{{1,2}}(?:st|nd|rd|th)?)?(?:,?\s+\d{{4}})?\s*(?:to|until|through|-|\u2013)\s*"
-    rf"(?:\d{{4}}\s+)?{_MONTH}\b|\bupper bound\b|\bat most\b|\bless than\b"
-    r"|access to the cluster|\bspeculat|\bconjectur",
+    rf"(?:\d{{4}}\s+)?{_MONTH}\b|\bupper bound\b|\bat most\b|\bless than\b|\bmaximum of\b"
+    rf"|(?<!slightly )(?<!slight )\b(?:more than|over)\s+(?:an?|one|two|three|\d+)\s+{_UNIT_OF_TIME}\b"
+    r"|access to the cluster",
     re.IGNORECASE,
 )
+_GUESSED: Final = re.compile(
+    r"\bassum|\bguess|\bspeculat|\bconjectur|\bestimated to be\b|\bshould be (?:more|less|longer|shorter)\b",
+    re.IGNORECASE,
+)
+_GUESSED_HOURS: Final = re.compile(
+    rf"\d\s*{_UNIT_OF_TIME}\s*[\[(]\s*(?:assum|guess)|\bassum\w*\s*(?:\(!\)\s*)?\d+\s*{_UNIT_OF_TIME}\b",
+    re.IGNORECASE,
+)
+
+_TIME: Final = re.compile(r"\b3600\b|\b86400\b|\b(?:hours?|days?|weeks?|months?|years?)\b", re.IGNORECASE)
 
 _CORES: Final = re.compile(
     r"(\d[\d,]*)\s*(?:(?:cloud|google|TPU\w*|v\d\w?|-)\s*)*cores?\b|\bv\d-(\d+)\b", re.IGNORECASE
@@ -146,16 +163,49 @@ def _share(text: str) -> float:
 
 def _states(line: str, training_flop: float) -> bool:
     """Whether a figure in the line is the FLOP, to the digits that notes are rounded to."""
-    for mantissa, exponent, power, digits in _FIGURE.findall(line):
-        value = (
-            float(digits) if digits else float(mantissa.replace(",", ".")) * 10.0 ** int(exponent or power)
-        )
-        if abs(value / training_flop - 1.0) < 0.03:
-            return True
-    return False
+    values = (_value(*figure) for figure in _FIGURE.findall(line))
+    return any(abs(value / training_flop - 1.0) < _ROUNDED - 1.0 for value in values)
 
 
-def hours_scope(time_notes: str, other_notes: str = "") -> str | None:
+def _value(mantissa: str, exponent: str, power: str, digits: str) -> float:
+    return float(digits) if digits else float(mantissa.replace(",", ".")) * 10.0 ** int(exponent or power)
+
+
+def counted_part(notes: str) -> float | None:
+    """Find the figure that a geometric mean took from a count of operations.
+
+    Only a line that counts and assumes nothing is looked at; what stands behind its last sign of equality,
+    or alone behind a colon, is the count. Lines that reckon with time are hardware's.
+
+    Parameters
+    ----------
+    notes : str
+        What was written about how the FLOP was come by.
+
+    Returns
+    -------
+    float or None
+        The count [FLOP]; None where no line has one, or lines disagree by more than 3 %.
+    """
+    found = [
+        _value(*figures[-1])
+        for line in notes.splitlines()
+        if _COUNTED.search(line) and not _not_a_count(line)
+        for figures in [_FIGURE.findall(re.split("[=:]", line)[-1])]
+        if figures
+    ]
+    agree = found and max(found) <= _ROUNDED * min(found)
+    return found[0] if agree else None
+
+
+def _not_a_count(line: str) -> bool:
+    """Whether a line is an assumption, a mean, or a product with time."""
+    return bool(
+        _FACTOR.search(line) or _ASSUMED.search(line) or _GEOMETRIC.search(line) or _TIME.search(line)
+    )
+
+
+def hours_scope(time_notes: str, other_notes: str = "") -> str:
     """Tell what the hours of a run span.
 
     Parameters
@@ -163,21 +213,31 @@ def hours_scope(time_notes: str, other_notes: str = "") -> str | None:
     time_notes : str
         What was written about how long the run took.
     other_notes : str
-        Further notes, searched only for device-hours.
+        Further notes, searched only for device-hours and for hours said to be assumed.
 
     Returns
     -------
-    str or None
-        ``billed`` where device-hours were stated, ``throughput`` where they follow from a measured
-        throughput, ``calendar_bound`` where only dates or a bound are known; None where nothing says so.
+    str
+        ``billed`` where device-hours were stated; ``throughput`` where the hours follow from a measured
+        throughput or time per step; ``calendar_bound`` where only dates, a bound or a guess is known.
+        Where nothing more is said than how long so many devices ran, ``billed``, too: such devices are held,
+        and paid for, from the first step to the last, and Epoch AI reckons hardware's FLOP from just this
+        product [1]_.
+
+    References
+    ----------
+    .. [1] Epoch AI, "AI models documentation: Estimation",
+       https://epoch.ai/data/ai-models-documentation/estimation.
     """
     if _FROM_THROUGHPUT.search(time_notes):
         return "throughput"
-    if _BILLED.search(time_notes) or _BILLED.search(other_notes):
+    if _BILLED.search(time_notes):
         return "billed"
-    if _CALENDAR.search(time_notes):
+    if _GUESSED_HOURS.search(time_notes + "\n" + other_notes):
         return "calendar_bound"
-    return None
+    if not _BILLED.search(other_notes) and (_CALENDAR.search(time_notes) or _GUESSED.search(time_notes)):
+        return "calendar_bound"
+    return "billed"
 
 
 def counts_cores(quantity: float, notes: str) -> bool:

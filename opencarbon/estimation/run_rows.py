@@ -10,7 +10,10 @@ from typing import Any, Final
 import pyarrow as pa
 
 from opencarbon.catalog.names import squeeze
-from opencarbon.estimation.provenance import counts_cores, flop_basis, hours_scope
+from opencarbon.catalog.organisations import canonical_organisation
+from opencarbon.estimation.model_facts import model_kind_of, precision_of
+from opencarbon.estimation.provenance import counted_part, counts_cores, flop_basis, hours_scope
+from opencarbon.estimation.run_families import Families
 from opencarbon.units import FLOP_PER_TFLOP, SECONDS_PER_HOUR
 
 EPOCH_SOURCE_ID: Final = "epoch-ai-models"
@@ -20,8 +23,11 @@ SEVERAL_DEVICES: Final = "Devices of several kinds ran, so the hours are of none
 UNKNOWN_DEVICE: Final = "The device is not in the catalog."
 FINE_TUNE: Final = "A fine-tune whose FLOP may include those of its base model."
 CORES: Final = "The notes count cores, and the number of devices is that of the cores."
+SAME_FLOP: Final = math.log(1.35)
+"""Conventions of counting differ by a third: Gopher's 5.04e23 and 6.31e23, 8 N D with recomputation."""
 
-_TEXT_OF_FAMILY: Final = re.compile(r"([A-Za-z]{2,})[\d.]*")
+UNREADABLE: Final = "Text stands where a number is needed: "
+"""Begins a reason; the names of the columns follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,10 @@ class RunRow:
     reason: str | None
     parameters: float | None = None
     active_parameters: float | None = None
+    precision: str | None = None
+    publication_date: date | None = None
+    model_kind: str | None = None
+    device_as_given: str | None = None
 
     def utilisation(self) -> float:
         """Mean throughput over dense peak; NaN where anything is missing."""
@@ -75,7 +85,7 @@ def epoch_order(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def from_catalog(row: Mapping[str, Any], known: DeviceNames) -> RunRow:
-    """Read a row of the catalog's published runs."""
+    """Read a row of the catalog's published runs; dates are those of Epoch AI or the model's card."""
     count, wall_hours = row.get("devices"), row.get("wall_hours")
     hours = row["device_hours"] or (count * wall_hours if count and wall_hours else None)
     device, units, reason = _device(row["device"], known)
@@ -84,7 +94,7 @@ def from_catalog(row: Mapping[str, Any], known: DeviceNames) -> RunRow:
         run=row["run"],
         model=row["model"],
         family=row["family"],
-        organisation=row.get("organisation"),
+        organisation=canonical_organisation(row.get("organisation")),
         device=device,
         generation=generation,
         peak_tflop_per_s=peak,
@@ -97,41 +107,74 @@ def from_catalog(row: Mapping[str, Any], known: DeviceNames) -> RunRow:
         reason=reason,
         parameters=_positive(row.get("parameters")),
         active_parameters=_positive(row.get("active_parameters")),
+        precision=precision_of(row.get("precision")),
+        publication_date=row.get("publication_date"),
+        model_kind=row.get("model_kind"),
+        device_as_given=row["device"],
     )
 
 
-def from_epoch(row: Mapping[str, Any], known: DeviceNames, families: Mapping[str, str | None]) -> RunRow:
+def from_epoch(row: Mapping[str, Any], known: DeviceNames, families: Families) -> RunRow:
     """Read a raw row of Epoch AI's table; `families` are those the catalog gives to its own runs."""
     device, units, reason = _device(row["hardware"], known)
     generation, peak = known.facts.get(device or "", (None, None))
     count, hours = row["hardware_quantity"], row["training_hours"]
-    flop = _positive(row["training_flop"])
     words = {name: row[name] or "" for name in ("compute_notes", "time_notes", "utilisation_notes")}
-    key = family_key(row["organisation"], row["model"])
+    device_hours = _positive(row["chip_hours"] or (count * hours if count and hours else None), units)
+    scope = hours_scope(words["time_notes"], words["compute_notes"]) if device_hours else None
+    flop, basis = _epoch_flop(row, words, scope)
     return RunRow(
         run=f"{EPOCH_SOURCE_ID}/{_slug(row['model'] or '') or 'unnamed'}",
         model=row["model"],
-        family=families.get(key) or _family(row["organisation"], row["model"]),
-        organisation=row["organisation"],
+        family=families.family(row["organisation"], row["model"]),
+        organisation=canonical_organisation(row["organisation"]),
         device=device,
         generation=generation,
         peak_tflop_per_s=peak,
         devices=_positive(count, units),
-        device_hours=_positive(row["chip_hours"] or (count * hours if count and hours else None), units),
+        device_hours=device_hours,
         training_flop=flop,
-        flop_basis=None
-        if flop is None
-        else flop_basis(
-            flop,
-            words["compute_notes"],
-            method=row["estimation_method"] or "",
-            more_notes=words["utilisation_notes"] + "\n" + words["time_notes"],
-        ),
-        hours_scope=hours_scope(words["time_notes"], words["compute_notes"]),
+        flop_basis=basis,
+        hours_scope=scope,
         source_id=EPOCH_SOURCE_ID,
-        reason=reason or _epoch_reason(row, device or "", "\n".join(words.values())),
+        reason=reason or _unread(row) or _epoch_reason(row, device or "", "\n".join(words.values())),
         parameters=_positive(row["parameters"]),
+        precision=precision_of(row["numerical_format"]),
+        publication_date=row["publication_date"],
+        model_kind=model_kind_of(row["domain"], row["model"], words["compute_notes"], row["abstract"]),
+        device_as_given=row["hardware"],
     )
+
+
+def _epoch_flop(
+    row: Mapping[str, Any], words: Mapping[str, str], scope: str | None
+) -> tuple[float | None, str | None]:
+    """FLOP and how they are known: of a geometric mean, or beside a report of the same, what was counted."""
+    flop = _positive(row["training_flop"])
+    if flop is None:
+        return None, None
+    basis = flop_basis(
+        flop,
+        words["compute_notes"],
+        method=row["estimation_method"] or "",
+        more_notes=words["utilisation_notes"] + "\n" + words["time_notes"],
+    )
+    counted = counted_part(words["compute_notes"])
+    # Hours that were reckoned from the reported FLOP belong to no other figure.
+    same_work = counted and scope != "throughput" and abs(math.log(counted / flop)) < SAME_FLOP
+    if counted and (basis == "geometric_mean" or (basis == "reported" and same_work)):
+        return counted, "counted"
+    return flop, basis
+
+
+def _unread(row: Mapping[str, Any]) -> str | None:
+    """Which of the columns that hours and FLOP come from holds text."""
+    of_hours = (
+        () if row["chip_hours"] else ("Training time (hours)", "Hardware quantity", "Training chip-hours")
+    )
+    unread = (row["unread_columns"] or "").split(";")
+    named = [name for name in ("Training compute (FLOP)", *of_hours) if name in unread]
+    return f"{UNREADABLE}{', '.join(named)}." if named else None
 
 
 def _device(text: str | None, known: DeviceNames) -> tuple[str | None, float, str | None]:
@@ -156,21 +199,6 @@ def _epoch_reason(row: Mapping[str, Any], device: str, notes: str) -> str | None
 
 def _positive(value: float | None, units: float = 1.0) -> float | None:
     return value * units if value is not None and math.isfinite(value) and value > 0.0 else None
-
-
-def family_key(organisation: str | None, model: str | None) -> str:
-    """Spelling under which families of both sources meet."""
-    return squeeze(_family(organisation, model) or "")
-
-
-def _family(organisation: str | None, model: str | None) -> str | None:
-    """Organisation and first word of the model: "Meta AI Llama" for "Llama 2-70B"."""
-    if not model:
-        return None
-    first = re.split(r"[\s\-_(:/]", model.strip(), maxsplit=1)[0] or model
-    word = _TEXT_OF_FAMILY.fullmatch(first)
-    owner = (organisation or "").split(",")[0].strip()
-    return f"{owner} {word.group(1) if word else first}".strip()
 
 
 def _slug(text: str) -> str:

@@ -1,8 +1,15 @@
 """Training runs to fit on: every published run, and whether it is evidence of what its device delivers.
 
-Rows of Epoch AI's table and of the catalog become one table. No row is dropped: one that takes no part in
-the fits says why in ``reason``. A run is never left out for the utilisation it implies, except where that
-is above the dense peak of its device or so far below that something else is wrong.
+Rows of Epoch AI's table, of the catalog and of the own fleet become one table. No row is dropped: one that
+takes no part in the fits says why in ``reason``. A run is never left out for the utilisation it implies,
+except where that is above the dense peak of its device or so far below that something else is wrong.
+
+Fit and prediction share one convention of FLOP, that of :func:`opencarbon.physics.compute.training_flop`:
+6 x parameters at work x tokens, or three times the counted forward pass, nothing for activations that are
+computed anew. So what was counted takes the place of what was reported by another convention where the source
+gives both for the same work, and of a geometric mean. Two kinds of rows keep the figure they have: a FLOP measured
+as throughput x device-hours, which may count recomputation (it cannot be told apart), and one that its hours
+were reckoned from, since the other figure would be of other hours.
 """
 
 import math
@@ -16,14 +23,17 @@ import pyarrow as pa
 
 from opencarbon.catalog.names import squeeze
 from opencarbon.errors import ConfigError
+from opencarbon.estimation.history_runs import from_history
+from opencarbon.estimation.run_families import Families
 from opencarbon.estimation.run_rows import (
     NO_DEVICE,
+    SAME_FLOP,
     SEVERAL_DEVICES,
     UNKNOWN_DEVICE,
+    UNREADABLE,
     DeviceNames,
     RunRow,
     epoch_order,
-    family_key,
     from_catalog,
     from_epoch,
 )
@@ -31,7 +41,7 @@ from opencarbon.tables.conform import conform
 from opencarbon.tables.contracts import PUBLISHED
 
 LEAST_UTILISATION: Final = 0.005
-"""Share of the dense peak below which hours, devices or FLOP must be wrong; one published row implies 0.007 %."""
+"""Share of the dense peak below which hours, devices or FLOP must be wrong: a row of Epoch AI implies 0.007 %."""
 
 EXCLUDED: Final = "The caller leaves this model out."
 NO_HOURS: Final = "The device-hours are not known."
@@ -41,12 +51,12 @@ BELOW_LEAST: Final = "The throughput is below half a percent of the dense peak o
 ASSUMED: Final = "The FLOP was derived from an assumed utilisation."
 GEOMETRIC_MEAN: Final = "The FLOP is a geometric mean, one part of it from an assumed utilisation."
 NO_BASIS: Final = "Nothing says how the FLOP is known."
-CALENDAR_BOUND: Final = "Only dates or a bound are known for the hours."
+CALENDAR_BOUND: Final = "Only dates, a bound or a guess are known for the hours."
 DUPLICATE: Final = "The same run stands in another row."
 IN_CATALOG: Final = "The catalog has the run, with its own source."
 
 _SAME_HOURS: Final = math.log(1.02)
-_SAME_FLOP: Final = math.log(1.35)  # conventions of counting differ: Gopher's 5.04e23 and 6.31e23
+_DEVICE_REASONS: Final = frozenset((NO_DEVICE, SEVERAL_DEVICES, UNKNOWN_DEVICE))
 _LACKING: Final = frozenset((NO_DEVICE, UNKNOWN_DEVICE, NO_HOURS, NO_FLOP, NO_BASIS))
 
 
@@ -57,8 +67,9 @@ def training_runs(
     devices: pa.Table,
     device_units: Mapping[str, tuple[str, float]],
     exclude_model: str | None = None,
+    history: pa.Table | None = None,
 ) -> pa.Table:
-    """Join the published runs into one table that says which of them the fits may use, why not the others.
+    """Join the runs into one table that says which of them the fits may use, why not the others.
 
     Parameters
     ----------
@@ -75,6 +86,8 @@ def training_runs(
     exclude_model : str, optional
         Regular expression, searched without regard to case in the model, family and run of every row,
         whatever its source; a row it finds is not used.
+    history : pa.Table, optional
+        ``RUN_HISTORY``: completed runs of the own fleet. Their ids tell them apart, so none is a duplicate.
 
     Returns
     -------
@@ -91,10 +104,12 @@ def training_runs(
     excluded = _pattern(exclude_model)
     known = DeviceNames.of(devices, device_units)
     ours = sorted((from_catalog(row, known) for row in _rows(published)), key=lambda run: run.run)
-    families = {family_key(run.organisation, run.model): run.family for run in ours if run.family}
+    families = Families.of((run.organisation, run.model, run.family) for run in ours)
     theirs = _named(from_epoch(row, known, families) for row in sorted(_rows(epoch), key=epoch_order))
     judged = [replace(run, reason=_reason(run, excluded)) for run in (*ours, *theirs)]
-    return _table(_without_duplicates(judged, len(ours)))
+    own = [] if history is None else _named(from_history(history, known))
+    judged_own = [replace(run, reason=_reason(run, excluded)) for run in own]
+    return _table((*_without_duplicates(judged, len(ours)), *judged_own))
 
 
 def counts_by_reason(runs: pa.Table) -> dict[str, int]:
@@ -142,7 +157,7 @@ def _named(runs: Iterable[RunRow]) -> Iterator[RunRow]:
 def _reason(run: RunRow, excluded: re.Pattern[str] | None) -> str | None:
     if excluded and any(excluded.search(name) for name in (run.model, run.family, run.run) if name):
         return EXCLUDED
-    if run.reason in (NO_DEVICE, SEVERAL_DEVICES, UNKNOWN_DEVICE):
+    if run.reason and (run.reason in _DEVICE_REASONS or run.reason.startswith(UNREADABLE)):
         return run.reason
     if run.device_hours is None:
         return NO_HOURS
@@ -192,7 +207,7 @@ def _same_run(one: RunRow, other: RunRow) -> bool:
     return (
         one.generation == other.generation
         and abs(math.log(one.device_hours / other.device_hours)) < _SAME_HOURS
-        and abs(math.log(one.training_flop / other.training_flop)) < _SAME_FLOP
+        and abs(math.log(one.training_flop / other.training_flop)) < SAME_FLOP
     )
 
 

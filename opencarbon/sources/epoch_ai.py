@@ -1,8 +1,9 @@
 """Epoch AI's table of machine-learning models: the published CSV file in, raw rows under our names out.
 
 Both generations of its columns are read: that of 2025, and that of 2026, which adds chip-hours and the
-method by which the training computation was estimated. Nothing is judged here; the rows that a fit may use
-are chosen in :mod:`opencarbon.estimation.training_runs`.
+method by which the training computation was estimated. Columns that are not known are left aside. No run is
+judged here; the rows that a fit may use are chosen in :mod:`opencarbon.estimation.training_runs`. But a file
+whose columns do not hold what their names say is refused whole, so that nothing is fitted on it.
 
 References
 ----------
@@ -10,6 +11,7 @@ Epoch AI, "Data on AI Models", https://epoch.ai/data/ai-models, CC BY 4.0.
 """
 
 import csv
+import difflib
 import io
 import math
 import re
@@ -29,6 +31,8 @@ SOURCE_ID: Final = "epoch-ai-models"
 _TEXT: Final = {
     "Model": "model",
     "Organization": "organisation",
+    "Domain": "domain",
+    "Abstract": "abstract",
     "Training hardware": "hardware",
     "Base model": "base_model",
     "Training compute notes": "compute_notes",
@@ -50,6 +54,8 @@ _NUMBERS: Final = {
 _DATES: Final = {"Publication date": "publication_date"}
 _ONE_GENERATION_ONLY: Final = frozenset(
     (
+        "Domain",
+        "Abstract",
         "Parameters",
         "Utilization notes",
         "Training compute estimation method",
@@ -61,14 +67,40 @@ _ONE_GENERATION_ONLY: Final = frozenset(
 )
 """Columns that an older or newer file may lack; every other one is needed."""
 
+_MOST: Final = 0.5
+"""Share of cells that hold no number, or of runs with impossible figures, above which a file is refused.
+
+A row that is wrong is named and left out. Where most are, the columns are not what the header says, and the rows
+that seem readable are not to be trusted either. In Epoch AI's files of November 2025 and April 2026 no cell of
+these columns holds text, and at most 8 % of the runs that state hours are slower than
+:data:`_LEAST_FLOP_PER_HOUR`, all of them on computers before 1991.
+"""
+
+_LEAST_FLOP_PER_HOUR: Final = 3.6e9
+"""A million FLOP a second: less than any computer has that learning runs on since 1991."""
+
+_MOST_HOURS: Final = 87_600.0
+"""Ten years; the longest run of the files is one of ten months."""
+
+_MOST_DEVICES: Final = 1e7
+"""Fifty times the largest number of devices of the files, 200,000."""
+
+_LEAST_NAMES: Final = 0.75
+"""Names of models over rows: 1 in these files, where organisations have 0.47 and 0.51, devices less."""
+
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)?(\.\d*)?([eE][+-]?\d{1,3})?")
 
 MODEL_ROWS: Final = pa.schema(
     [(name, pa.string()) for name in _TEXT.values()]
     + [(name, pa.float64()) for name in _NUMBERS.values()]
     + [(name, pa.date32()) for name in _DATES.values()]
+    + [("unread_columns", pa.string())]
 )
-"""Columns of the raw rows. A column that a generation of the file does not have is null."""
+"""Columns of the raw rows. A column that a generation of the file does not have is null.
+
+``unread_columns`` names the columns, as the file does, whose cell holds text where a number belongs, joined by
+semicolons.
+"""
 
 
 def parse_models(body: bytes) -> pa.Table:
@@ -83,30 +115,104 @@ def parse_models(body: bytes) -> pa.Table:
     -------
     pa.Table
         One row for each model, with the columns of :data:`MODEL_ROWS`, in the order of the file. Hours and
-        chip-hours [h], FLOP and quantities are numbers; a cell that holds no number is null.
+        chip-hours [h], FLOP and quantities are numbers; a cell that holds no number is null, and its column is
+        named in ``unread_columns``.
 
     Raises
     ------
     SourceShapeError
-        Where the body is no such file: a web page, not text, not CSV, a needed column missing.
+        Where the body is no such file: a web page, not text, not CSV, cut short, a needed column missing or
+        there twice; or where most cells of a column of numbers hold text, or most runs have figures that no
+        run can have.
     """
     header, rows = _read(body)
-    missing = [
-        name for name in _TEXT | _NUMBERS | _DATES if name not in header and name not in _ONE_GENERATION_ONLY
-    ]
-    if missing:
-        listed = ", ".join(repr(name) for name in missing)
-        raise SourceShapeError(
-            f"Epoch AI's table of models has no column {listed}; "
-            "its columns changed, or another file was given"
-        )
-
+    _check_header(header)
+    numbers = {name: _cells(header, rows, name, _number) for name in _NUMBERS}
+    unread = {
+        name: [cell is not None and number is None for cell, number in zip(cells, numbers[name], strict=True)]
+        for name in _NUMBERS
+        for cells in [_cells(header, rows, name, _text)]
+    }
+    _check_columns(unread, {name: _cells(header, rows, name, _text) for name in _NUMBERS})
+    _check_figures(numbers)
+    _check_names(_cells(header, rows, "Model", _text))
+    named = [";".join(name for name in _NUMBERS if unread[name][row]) or None for row in range(len(rows))]
     columns = (
         [pa.array(_cells(header, rows, name, _text), pa.string()) for name in _TEXT]
-        + [pa.array(_cells(header, rows, name, _number), pa.float64()) for name in _NUMBERS]
+        + [pa.array(numbers[name], pa.float64()) for name in _NUMBERS]
         + [pa.array(_cells(header, rows, name, _day), pa.date32()) for name in _DATES]
+        + [pa.array(named, pa.string())]
     )
     return pa.Table.from_arrays(columns, schema=MODEL_ROWS)
+
+
+def _check_header(header: list[str]) -> None:
+    known = _TEXT | _NUMBERS | _DATES
+    missing = [name for name in known if name not in header and name not in _ONE_GENERATION_ONLY]
+    if missing:
+        raise SourceShapeError(
+            f"Epoch AI's table of models has no column {', '.join(map(repr, missing))}"
+            f"{_near_misses(missing, header)}; its columns changed, or another file was given"
+        )
+    twice = [name for name in known if header.count(name) > 1]
+    if twice:
+        raise SourceShapeError(
+            f"Epoch AI's table of models has the column {', '.join(map(repr, twice))} more than once, "
+            "so that its cells cannot be told apart; the file is damaged"
+        )
+
+
+def _near_misses(missing: list[str], header: list[str]) -> str:
+    near = [(name, difflib.get_close_matches(name, header, n=1)) for name in missing]
+    found = [f"{names[0]!r} for {name!r}" for name, names in near if names]
+    return f" (it has {', '.join(found)})" if found else ""
+
+
+def _check_columns(unread: dict[str, list[bool]], cells: dict[str, list[str | None]]) -> None:
+    """Refuse a file most of whose cells in a column of numbers hold text."""
+    for name, wrong in unread.items():
+        filled = sum(cell is not None for cell in cells[name])
+        if sum(wrong) > _MOST * filled:
+            example = next(cell for cell, is_wrong in zip(cells[name], wrong, strict=True) if is_wrong)
+            raise SourceShapeError(
+                f"Epoch AI's table of models, column {name!r}: {sum(wrong)} of {filled} cells hold no number, "
+                f"such as {example!r:.60}; the columns are in another order than their names"
+            )
+
+
+def _check_figures(numbers: dict[str, list[float | None]]) -> None:
+    """Refuse a file most of whose runs have figures that no run can have."""
+    figures = list(
+        zip(*(numbers[name] for name in ("Training compute (FLOP)", "Training time (hours)")), strict=True)
+    )
+    quantities = numbers["Hardware quantity"]
+    slow = [
+        flop < _LEAST_FLOP_PER_HOUR * hours
+        for flop, hours in figures
+        if flop is not None and hours is not None
+    ]
+    long = [hours > _MOST_HOURS for _, hours in figures if hours is not None]
+    many = [count > _MOST_DEVICES for count in quantities if count is not None]
+    for wrong, words in (
+        (slow, "runs have less than a million FLOP a second"),
+        (long, "runs took more than ten years"),
+        (many, "runs had more than ten million devices"),
+    ):
+        if sum(wrong) > _MOST * len(wrong):
+            raise SourceShapeError(
+                f"Epoch AI's table of models: {sum(wrong)} of {len(wrong)} {words}; "
+                "columns of numbers stand under each other's names"
+            )
+
+
+def _check_names(models: list[str | None]) -> None:
+    """Refuse a file whose models are not told apart by their names: organisations stand there, or devices."""
+    names = len(set(models))
+    if names < _LEAST_NAMES * len(models):
+        raise SourceShapeError(
+            f"Epoch AI's table of models, column 'Model' has {names} names in {len(models)} rows; "
+            "the columns are in another order than their names"
+        )
 
 
 def _read(body: bytes) -> tuple[list[str], list[list[str]]]:
@@ -128,6 +234,11 @@ def _rows(text: str) -> tuple[list[str], list[list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader)]
+        if len(header) == 1 and ";" in header[0]:
+            raise SourceShapeError(
+                "Epoch AI's table of models has semicolons between its columns, so its numbers may have commas; "
+                "give the file as it was published, with commas between columns"
+            )
         rows = []
         for row in reader:
             if row and len(row) != len(header):

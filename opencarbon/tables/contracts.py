@@ -224,7 +224,8 @@ _JOB_TABLES = (
         f"{_interval('power', 'w')} pue {_interval('energy', 'kwh')} {_interval('facility_energy', 'kwh')} "
         f"{_interval('carbon_intensity', 'gco2e_per_kwh')} {_interval('operational', 'kgco2e')} "
         f"{_interval('embodied', 'kgco2e')} {_interval('total', 'kgco2e')} sci_kgco2e_per_run "
-        "fit_source power_source intensity_kind status fit_source_id power_source_id intensity_source_id run_id",
+        "fit_source power_source intensity_kind status fit_source_id power_source_id intensity_source_id widest_part "
+        "run_id",
         _JOB,
         _refer("baseline_region", "dim_region", "region"),
         _refer("fit_source_id", "dim_source", "source_id"),
@@ -233,6 +234,7 @@ _JOB_TABLES = (
         key="job_id",
         required="baseline_status method device_hours wall_hours power_w energy_kwh fit_source power_source status",
         jobs=True,
+        version="1.1",
     ),
     _table(
         "rec_job",
@@ -312,22 +314,25 @@ _INPUT_TABLES = (
         "fact_device_fit",
         "How fast a device trains.",
         "device log10_alpha log10_alpha_low log10_alpha_high reference_training_flop tflop_per_s utilisation "
-        "training_runs fit_source fit_status fit_source_id run_id",
+        "training_runs fit_source fit_status fit_source_id utilisation_low utilisation_high ln_utilisation_per_decade "
+        "reference_ideal_wall_hours training_families interval_level measured_power_w "
+        "measured_power_boundary refit_state refit_tflop_per_s refit_training_runs run_id",
         _DEVICE,
         _refer("fit_source_id", "dim_source", "source_id"),
         key="device",
         required="log10_alpha log10_alpha_low log10_alpha_high reference_training_flop tflop_per_s utilisation "
         "training_runs fit_source fit_status",
+        version="1.1",
     ),
     _table(
         "training_runs",
-        "A published training run, and whether it takes part in the fits.",
+        "A training run, published or of the own fleet, and whether it takes part in the fits.",
         "run model family device devices device_hours training_flop flop_basis hours_scope used reason source_id "
-        "parameters active_parameters",
+        "parameters active_parameters organisation precision publication_date model_kind device_as_given",
         _SOURCE,
         key="run",
         required="used",
-        version="1.1",
+        version="1.2",
     ),
     _table(
         "fact_grid_intensity_hourly",

@@ -70,6 +70,28 @@ GRID_INTENSITY: Final = Contract(
 )
 """A null intensity is an hour the source does not know. The same hour may stand more than once; the newest wins."""
 
+RUN_HISTORY: Final = Contract(
+    name="run_history",
+    summary="A completed run of the user's own fleet, read from the log of a tool.",
+    columns=(
+        *("run", "history_format", "manifest", "row", "project"),
+        *("device_as_given", "device", "device_count", "wall_hours", "device_hours"),
+        *("energy_kwh", "power_boundary", "power_w"),
+        *("training_flop", "parameters", "active_parameters", "training_tokens"),
+        *("started_utc", "finished_utc"),
+    ),
+    key=("run",),
+    required=(
+        *("history_format", "manifest", "row"),
+        *("device_as_given", "device", "device_count", "wall_hours", "device_hours"),
+    ),
+    keeps_manifest_order=True,
+)
+"""Energy is before PUE; ``power_boundary`` says what it and ``power_w`` include, and is null where both are.
+
+``run`` is the tool's own id behind its format, else file and row. ``device_count`` counts whole devices.
+"""
+
 _FITS = PUBLISHED["fact_device_fit"]
 
 DEVICE_FITS: Final = Contract(

@@ -38,6 +38,8 @@ COLUMNS: Final = [
     "carbon_intensity_gco2e_per_kwh",
     "actual_kgco2e",
     "precision",
+    "model_kind",
+    "publication_date",
     "source_id",
     "note",
 ]
@@ -57,7 +59,6 @@ PRINTED_TFLOP_PER_S: Final = {
     "palm-540b": 0.302 * 275,
     "lstm-1b-word": 1.09,
     "moe-high-budget": 1.56,
-    "opt-175b": 147,
     "vit-22b": 0.549 * 275,
 }
 
@@ -156,7 +157,7 @@ def test_implied_throughput_is_the_one_printed(name: str, printed: float) -> Non
 def test_figures_that_say_nothing_about_throughput_are_told_apart() -> None:
     circular = {run["run"] for run in RUNS if run["flop_basis"] not in SAYS_THROUGHPUT}
 
-    assert {"pangu-sigma", "stable-diffusion-v1", "nucleotide-transformer-2.5b"} == circular
+    assert {"pangu-sigma", "stable-diffusion-v1"} == circular
     assert circular.isdisjoint(run["run"] for run in USABLE)
 
 
@@ -164,6 +165,53 @@ def test_a_fine_tune_does_not_carry_the_flop_of_its_base_model() -> None:
     nekomata = next(run for run in RUNS if run["run"] == "nekomata-14b")
 
     assert nekomata["training_flop"] == pytest.approx(6 * 14.2e9 * 66e9, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "reported", "convention"),
+    [("opt-175b", 4.3e23, 6 * 175e9 * 300e9), ("gopher-280b", 6.31e23, 6 * 280e9 * 300e9)],
+)
+def test_flop_are_counted_by_one_convention_whatever_else_is_reported(
+    name: str, reported: float, convention: float
+) -> None:
+    run = next(run for run in RUNS if run["run"] == name)
+
+    assert run["training_flop"] == pytest.approx(convention)
+    assert 1.2 < reported / run["training_flop"] < 1.4
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run["run"])
+def test_a_run_says_what_kind_its_model_is_and_when_it_was_published(run: dict[str, Any]) -> None:
+    assert run["model_kind"] in {"decoder_language_model", "other"}
+    if run["publication_date"]:
+        assert date.fromisoformat(run["publication_date"]).year in {run["year"] - 1, run["year"]}
+
+
+def test_every_decoder_states_its_parameters() -> None:
+    decoders = [run for run in RUNS if run["model_kind"] == "decoder_language_model"]
+
+    assert [run["run"] for run in decoders if run["parameters"] is None] == []
+    assert len({run["family"] for run in decoders if run["parameters"] >= 1e9}) >= 30
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("t5-11b", "other"),
+        ("ul2-20b", "other"),
+        ("switch-1.5t", "other"),
+        ("meena-2.6b", "other"),
+        ("esm2-15b", "other"),
+        ("xlnet-large", "other"),
+        ("vit-22b", "other"),
+        ("gpt-3-175b", "decoder_language_model"),
+        ("glam-600b-tokens", "decoder_language_model"),
+        ("santacoder-1.1b", "decoder_language_model"),
+        ("kolibri-1", "decoder_language_model"),
+    ],
+)
+def test_encoders_and_encoder_decoders_are_not_decoders(name: str, kind: str) -> None:
+    assert next(run for run in RUNS if run["run"] == name)["model_kind"] == kind
 
 
 def test_every_source_named_is_listed_and_every_source_listed_is_named() -> None:

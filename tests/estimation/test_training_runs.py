@@ -1,15 +1,17 @@
 """Of the published runs, those that are evidence of throughput are used, and every other says why not."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from opencarbon.catalog.catalog import load_catalog
 from opencarbon.errors import ConfigError
 from opencarbon.estimation import run_rows
 from opencarbon.estimation import training_runs as judged
-from opencarbon.estimation.provenance import flop_basis, hours_scope
+from opencarbon.estimation.provenance import counted_part, flop_basis, hours_scope
 from opencarbon.estimation.training_runs import counts_by_reason, training_runs
 from opencarbon.sources.epoch_ai import MODEL_ROWS, SOURCE_ID, parse_models
 from opencarbon.tables.contracts import PUBLISHED
@@ -38,6 +40,10 @@ COUNTED = {
     "hardware_quantity": 64.0,
     "training_hours": 500.0,
     "parameters": 2e9,
+    "numerical_format": "BF16",
+    "publication_date": date(2024, 5, 1),
+    "domain": "Language",
+    "abstract": "A decoder-only transformer.",
     "training_flop": 1.2e22,
     "compute_notes": "6 * 2e9 parameters * 1e12 tokens = 1.2e22",
 }
@@ -89,12 +95,17 @@ def test_a_counted_run_of_one_device_is_used() -> None:
         "device_hours": 32_000.0,
         "training_flop": 1.2e22,
         "flop_basis": "counted",
-        "hours_scope": None,
+        "hours_scope": "billed",
         "used": True,
         "reason": None,
         "source_id": SOURCE_ID,
         "parameters": 2e9,
         "active_parameters": None,
+        "organisation": "Example Lab",
+        "precision": "bf16",
+        "publication_date": date(2024, 5, 1),
+        "model_kind": "decoder_language_model",
+        "device_as_given": "NVIDIA A100 SXM4 80 GB",
     } == row
 
 
@@ -107,7 +118,7 @@ def test_the_older_file_is_judged_row_by_row() -> None:
         "Dawn-Chat": run_rows.FINE_TUNE,
         "Eos": run_rows.SEVERAL_DEVICES,
         "Flare": run_rows.CORES,
-        "Gleam": judged.NO_HOURS,
+        "Gleam": f"{run_rows.UNREADABLE}Training compute (FLOP), Training time (hours), Hardware quantity.",
     }
 
 
@@ -209,12 +220,159 @@ def test_the_listed_method_completes_the_notes(method: str, notes: str, basis: s
         ("1,720,320 GPU hours were used", "billed"),
         ("3e23 FLOP / (140 TFLOPS) = 600,000 hours", "throughput"),
         ("2023 June 25 to July 18", "calendar_bound"),
-        ("15 days", None),
+        ("Dividing the compute by 64 devices at a utilization of 31% gives 90 hours", "throughput"),
+        ("Table 3: 1,210 sec per epoch * 40 epochs = 13.4 hours", "throughput"),
+        ("410 ms / batch * 90,000 batches", "throughput"),
+        ("each step took 0.4 seconds; it ran for 12 hours", "billed"),
+        ("We were given access to the cluster for 40 days", "calendar_bound"),
+        ("It took more than two weeks", "calendar_bound"),
+        ("It took over a month", "calendar_bound"),
+        ("a maximum of 30 hours", "calendar_bound"),
+        ("It took slightly more than one month", "billed"),
+        ("It saw more than 40 million sequences in 7 days", "billed"),
+        ("Rumour has it that it took a month; we speculate", "calendar_bound"),
+        ("Estimated to be about two months", "calendar_bound"),
+        ("The 1B model took 20 hours; it should be longer for this one", "calendar_bound"),
+        ("I assume it took as long as the other model", "calendar_bound"),
+        ("9,000 GPU-hours; assuming 64 GPUs, that is 6 days", "billed"),
+        ("15 days", "billed"),
+        ("", "billed"),
+    ],
+)
+def test_the_notes_tell_what_the_hours_span(notes: str, scope: str) -> None:
+    assert scope == hours_scope(notes)
+
+
+@pytest.mark.parametrize(
+    ("time_notes", "other_notes", "scope"),
+    [
+        ("From June 1 to July 3", "It took 5,000 GPU hours", "billed"),
+        ("From June 1 to July 3", "on 64 GPUs", "calendar_bound"),
+        ("Table 5", "64 GPUs * 30 hours [assumed from a smaller model] * 3600", "calendar_bound"),
+        ("30 hours", "64 GPUs * 30 hours * 0.3 [assumed utilization]", "billed"),
+    ],
+)
+def test_other_notes_tell_of_device_hours_and_of_hours_that_are_assumed(
+    time_notes: str, other_notes: str, scope: str
+) -> None:
+    assert scope == hours_scope(time_notes, other_notes)
+
+
+@pytest.mark.parametrize(
+    ("notes", "count"),
+    [
+        ("6ND: 6 * 2e9 * 5e11 = 6e21\nHardware: 8 * 3.12e14 * 86400 * 0.3 = 6.5e19\nGeometric mean", 6e21),
+        ("6 FLOP / parameter / token * 2e9 * 5e11 = 6.0e+21 FLOP\nsqrt(6e21*2e22) = 1.1e22", 6e21),
+        ("Operation counting: 6e21\nGeometric mean: 9e21", 6e21),
+        ("6 * 2e9 * 5e11 = 6e21, about 6.1e21 by 6ND", 6.1e21),
+        ("64 GPUs * 3.12e14 * 6 days * 24 * 3600 * 0.3 = 3e21\nGeometric mean: 4e21", None),
+        ("6ND = 6e21\nthe forward pass costs 3 * 5e21 = 1.5e22\nGeometric mean: 9e21", None),
+        ("Geometric mean of two guesses: 9e21", None),
         ("", None),
     ],
 )
-def test_the_notes_tell_what_the_hours_span(notes: str, scope: str | None) -> None:
-    assert scope == hours_scope(notes)
+def test_the_counted_part_of_a_mean_is_found_where_it_is_stated(notes: str, count: float | None) -> None:
+    assert count == counted_part(notes)
+
+
+def test_a_geometric_mean_is_replaced_by_its_counted_part() -> None:
+    notes = (
+        "6ND = 6 * 2e9 * 1e12 = 1.2e22\n64 * 3.12e14 * 500 * 3600 * 0.3 = 1.08e22\nGeometric mean: 1.14e22"
+    )
+    (row,) = judge(epoch_rows({"training_flop": 1.14e22, "compute_notes": notes})).values()
+    assert (row["training_flop"], row["flop_basis"], row["reason"]) == (1.2e22, "counted", None)
+
+
+def test_a_geometric_mean_without_a_count_is_left_out() -> None:
+    notes = "64 * 3.12e14 * 500 * 3600 * 0.3 = 1.08e22\nGeometric mean: 1.14e22"
+    assert only_reason({"training_flop": 1.14e22, "compute_notes": notes}) == judged.GEOMETRIC_MEAN
+
+
+@pytest.mark.parametrize(
+    ("reported", "time_notes", "flop", "basis"),
+    [
+        (1.5e22, "500 hours", 1.2e22, "counted"),
+        (1.7e22, "500 hours", 1.7e22, "reported"),
+        (1.5e22, "1.5e22 FLOP / (64 * 130 TFLOPS) = 500 hours", 1.5e22, "reported"),
+    ],
+)
+def test_a_count_of_the_same_work_replaces_a_report_unless_the_hours_follow_from_it(
+    reported: float, time_notes: str, flop: float, basis: str
+) -> None:
+    notes = f"Table 2 of the paper reports {reported:.1e}\n6ND = 1.2e22"
+    change = {"training_flop": reported, "compute_notes": notes, "time_notes": time_notes}
+    (row,) = judge(epoch_rows(change)).values()
+    assert (row["training_flop"], row["flop_basis"]) == (flop, basis)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"training_hours": 5.0}, judged.ABOVE_PEAK),
+        ({"training_hours": 50_000.0}, judged.BELOW_LEAST),
+        ({"training_flop": 1.2e24}, judged.ABOVE_PEAK),
+        ({"training_flop": 1.2e20}, judged.BELOW_LEAST),
+        ({"hardware_quantity": 6400.0}, judged.BELOW_LEAST),
+    ],
+)
+def test_figures_a_hundred_times_off_are_named_as_implausible(change: dict[str, Any], reason: str) -> None:
+    assert only_reason(change) == reason
+
+
+@pytest.mark.parametrize("utilisation", [0.006, 0.02, 0.6, 0.99])
+def test_no_counted_run_is_left_out_for_a_utilisation_that_is_possible(utilisation: float) -> None:
+    hours = 1.2e22 / (utilisation * 312e12 * 3600.0 * 64.0)
+    assert only_reason({"training_hours": hours}) is None
+
+
+@pytest.mark.parametrize(
+    ("unread", "change", "reason"),
+    [
+        ("Training compute (FLOP)", {"training_flop": None}, "Training compute (FLOP)."),
+        (
+            "Training time (hours);Hardware quantity",
+            {"training_hours": None, "hardware_quantity": None},
+            "Training time (hours), Hardware quantity.",
+        ),
+    ],
+)
+def test_text_in_a_number_that_is_needed_is_named(unread: str, change: dict[str, Any], reason: str) -> None:
+    assert only_reason(change | {"unread_columns": unread}) == run_rows.UNREADABLE + reason
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"unread_columns": "Parameters", "parameters": None},
+        {"unread_columns": "Training time (hours)", "training_hours": None, "chip_hours": 32_000.0},
+    ],
+)
+def test_text_in_a_number_that_is_not_needed_is_no_reason(change: dict[str, Any]) -> None:
+    assert only_reason(change) is None
+
+
+def test_a_renamed_device_is_named_as_it_was_given() -> None:
+    (row,) = judge(epoch_rows({"hardware": "NVIDIA A100 renamed"})).values()
+    assert (row["device"], row["device_as_given"]) == (None, "NVIDIA A100 renamed")
+    assert row["reason"] == run_rows.UNKNOWN_DEVICE
+
+
+def test_organisations_of_both_sources_have_one_name() -> None:
+    rows = judge(
+        epoch_rows({"organisation": "Facebook AI Research,Example Lab"}),
+        catalog_rows({"organisation": "Meta", "model": "Teal", "run": "teal"}),
+    )
+    assert {row["organisation"] for row in rows.values()} == {"Meta, Example Lab", "Meta"}
+
+
+def test_no_used_run_of_the_catalog_lacks_a_scope_a_kind_or_an_organisation() -> None:
+    catalog = load_catalog()
+    runs = training_runs(None, catalog.runs, devices=catalog.devices, device_units=catalog.device_units)
+    used = [row for row in runs.to_pylist() if row["used"]]
+    assert [
+        row["run"] for row in used if None in (row["hours_scope"], row["model_kind"], row["organisation"])
+    ] == []
+    assert len(used) >= 85
 
 
 def test_the_same_run_under_two_names_is_used_once() -> None:

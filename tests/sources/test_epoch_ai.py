@@ -1,5 +1,8 @@
 """Epoch AI's table of models is read in both generations of its columns, or refused with the reason."""
 
+import csv
+import io
+import re
 from datetime import date
 from pathlib import Path
 
@@ -73,8 +76,11 @@ def test_a_number_is_read_or_null(cell: str, value: float | None) -> None:
 
 
 def test_a_missing_needed_column_is_named() -> None:
-    body = (DATA / "models_2025.csv").read_bytes().replace(b"Training hardware", b"Hardware of training")
-    with pytest.raises(SourceShapeError, match="no column 'Training hardware'"):
+    body = (DATA / "models_2025.csv").read_bytes().replace(b"Training hardware", b"Training hardware (chips)")
+    with pytest.raises(
+        SourceShapeError,
+        match=re.escape("no column 'Training hardware' (it has 'Training hardware (chips)' for"),
+    ):
         parse_models(body)
 
 
@@ -104,6 +110,92 @@ def test_a_file_cut_in_the_middle_of_a_row_is_refused() -> None:
     body = (DATA / "models_2026.csv").read_bytes()
     with pytest.raises(SourceShapeError, match="cut short"):
         parse_models(body[: len(body) - 60])
+
+
+def cells_of(name: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO((DATA / name).read_text("utf-8-sig"), newline="")))
+
+
+def body_of(cells: list[list[str]], delimiter: str = ",", end: str = "\n") -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter, lineterminator=end).writerows(cells)
+    return text.getvalue().encode()
+
+
+def with_columns_swapped(one: str, other: str) -> bytes:
+    cells = cells_of("models_2025.csv")
+    at, to = cells[0].index(one), cells[0].index(other)
+    cells[0][at], cells[0][to] = other, one
+    return body_of(cells)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "words"),
+    [
+        ("Training compute (FLOP)", "Training time (hours)", "less than a million FLOP a second"),
+        ("Training compute (FLOP)", "Hardware quantity", "less than a million FLOP a second"),
+        ("Training compute (FLOP)", "Parameters", "less than a million FLOP a second"),
+        ("Training time (hours)", "Parameters", "took more than ten years"),
+        ("Hardware quantity", "Parameters", "more than ten million devices"),
+        ("Training compute (FLOP)", "Training hardware", "column 'Training compute \\(FLOP\\)': 7 of 7"),
+        ("Hardware quantity", "Model", "column 'Hardware quantity': 7 of 7 cells hold no number"),
+        ("Training time (hours)", "Organization", "such as 'Example Lab'"),
+        ("Model", "Organization", "column 'Model' has 4 names in 7 rows"),
+    ],
+)
+def test_a_file_with_two_columns_exchanged_is_refused(one: str, other: str, words: str) -> None:
+    with pytest.raises(SourceShapeError, match=words):
+        parse_models(with_columns_swapped(one, other))
+
+
+def test_a_file_is_refused_where_more_than_half_of_a_column_is_text_and_not_before() -> None:
+    cells = cells_of("models_2025.csv")
+    at = cells[0].index("Training time (hours)")
+    for row in cells[1:3]:
+        row[at] = "a while"
+    assert parse_models(body_of(cells))["training_hours"].null_count == 3  # "unknown" of Gleam is the third
+    cells[3][at] = "a while"
+    with pytest.raises(SourceShapeError, match="4 of 7 cells hold no number, such as 'a while'"):
+        parse_models(body_of(cells))
+
+
+def test_the_columns_whose_cells_hold_text_are_named_row_by_row() -> None:
+    rows = rows_of("models_2025.csv")
+    assert rows["Gleam"]["unread_columns"] == (
+        "Training time (hours);Hardware quantity;Training compute (FLOP)"
+    )
+    assert {None} == {row["unread_columns"] for name, row in rows.items() if name != "Gleam"}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_line_ends_and_a_byte_order_mark_change_nothing(end: str, mark: bytes) -> None:
+    cells = cells_of("models_2025.csv")
+    body = mark + body_of(cells, end=end)
+    assert parse_models(body).equals(parse_models((DATA / "models_2025.csv").read_bytes()))
+
+
+def test_unknown_columns_and_the_order_of_columns_change_nothing() -> None:
+    cells = cells_of("models_2025.csv")
+    turned = [["x", *row[::-1], "y"] for row in cells]
+    assert parse_models(body_of(turned)).equals(parse_models(body_of(cells)))
+
+
+def test_semicolons_between_columns_are_refused_with_the_remedy() -> None:
+    with pytest.raises(SourceShapeError, match=r"semicolons between its columns.*give the file as it was"):
+        parse_models(body_of(cells_of("models_2025.csv"), delimiter=";"))
+
+
+def test_a_column_that_is_there_twice_is_refused() -> None:
+    cells = [[*row, row[0]] for row in cells_of("models_2025.csv")]
+    with pytest.raises(SourceShapeError, match="the column 'Model' more than once"):
+        parse_models(body_of(cells))
+
+
+def test_a_file_cut_within_quotes_is_refused() -> None:
+    body = (DATA / "models_2025.csv").read_bytes()
+    with pytest.raises(SourceShapeError, match="cut short or damaged"):
+        parse_models(body[: body.index(b"trained on 64 devices")])
 
 
 def test_a_header_without_rows_is_an_empty_table() -> None:

@@ -12,14 +12,19 @@ from typing import Any, Final
 
 from opencarbon.tables.columns import type_name
 from opencarbon.tables.contracts import PUBLISHED, Contract
-from opencarbon.tables.inputs import GRID_INTENSITY, PLANNED_JOBS, REJECTED_ROWS
+from opencarbon.tables.evaluation import EVALUATED_TABLES
+from opencarbon.tables.inputs import GRID_INTENSITY, PLANNED_JOBS, REJECTED_ROWS, RUN_HISTORY
 from opencarbon.tables.reproduction import METHOD_ESTIMATE, REPRODUCED
 
 DIRECTORY: Final = Path(__file__).parent / "contracts"
 CONTRACTS: Final[dict[str, Contract]] = (
     PUBLISHED
     | REPRODUCED
-    | {contract.name: contract for contract in (PLANNED_JOBS, REJECTED_ROWS, GRID_INTENSITY, METHOD_ESTIMATE)}
+    | EVALUATED_TABLES
+    | {
+        contract.name: contract
+        for contract in (PLANNED_JOBS, REJECTED_ROWS, GRID_INTENSITY, RUN_HISTORY, METHOD_ESTIMATE)
+    }
 )
 COMMAND: Final = "python -m tests.tables.update_snapshots"
 Snapshot = dict[str, Any]
