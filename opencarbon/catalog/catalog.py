@@ -71,6 +71,11 @@ class Catalog:
         Annual carbon intensity by zone and year.
     runs : pa.Table
         Published training runs.
+    measured_power : pa.Table
+        Power of devices in training as it was measured, and what looks like it but is not, with the reason. Rows whose
+        evidence is ``measured`` are used; those of ``sensitivity`` stand there to be seen.
+    benchmarks : pa.Table
+        Utilisation that tuned training code was measured to reach, by device and model.
     training_compute : pa.Table
         Published training FLOP of models beside the figures that a count of their architecture takes.
     device_units : mapping of str to (str, float)
@@ -88,6 +93,8 @@ class Catalog:
     embodied: pa.Table
     annual: pa.Table
     runs: pa.Table
+    measured_power: pa.Table
+    benchmarks: pa.Table
     training_compute: pa.Table
     device_units: Mapping[str, tuple[str, float]]
     paper_devices: Mapping[str, PaperDevice]
@@ -157,6 +164,8 @@ def load_catalog(device_files: Sequence[str] = (), region_files: Sequence[str] =
         embodied=tables["dim_device_embodied"],
         annual=annual,
         runs=read_csv(packaged("published_runs.csv")),
+        benchmarks=read_csv(packaged("throughput_benchmarks.csv")),
+        measured_power=read_csv(packaged("measured_power.csv")),
         training_compute=read_csv(packaged("training_compute.csv")),
         device_units=_device_units(entries),
         paper_devices=_paper_devices(entries),

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,9 @@ from opencarbon.catalog.files import catalog_sha256
 from opencarbon.estimation.candidates import AllowedRegions
 from opencarbon.estimation.intensity import PlanningCurves, planning_curves
 from opencarbon.estimation.jobs import Regions, regions_as_columns
+from opencarbon.estimation.own_power import devices_with_own_power
 from opencarbon.estimation.plans import Field, field_of_regions
+from opencarbon.estimation.power_fractions import devices_with_power_fractions
 from opencarbon.pipeline.night import JobsRead, Night
 from opencarbon.pipeline.work import read_arrow, write_arrow
 from opencarbon.settings import Settings, masked
@@ -27,6 +29,7 @@ _OUTSIDE_A_RUN: Final = frozenset(
             "store",
             "budget",
             "epoch_ai",
+            "history",
             "http",
             "regions",
             "devices",
@@ -144,9 +147,12 @@ def build_context(
         horizon_hours=settings.plan.horizon_hours,
         emission_factor_type=settings.electricity_maps.emission_factor_type,
     )
-    regions = regions_as_columns(catalog.regions, curves, settings.estimate.profile)
+    options = settings.estimate
+    regions = regions_as_columns(catalog.regions, curves, options.profile, level=options.interval_level)
     allowed = AllowedRegions(regions.names, regions.providers, regions.countries, catalog.offers)
     field = field_of_regions(regions, curves)
+    devices = devices_with_power_fractions(catalog.devices, catalog.measured_power)
+    catalog = replace(catalog, devices=devices_with_own_power(devices, fits))
     return Context(catalog, fits, curves, regions, allowed, field, settings, as_of_utc)
 
 

@@ -227,17 +227,21 @@ def test_a_power_fraction_has_its_boundary_status_and_source(entry: dict[str, An
     assert entry["power_status"] in STATUSES
 
 
-def test_no_part_of_a_power_figure_stands_alone() -> None:
-    unmeasured = [entry for entry in ENTRIES if "power_fraction" not in entry]
+def test_no_part_of_a_power_figure_stands_alone_but_the_share_of_the_host() -> None:
+    pooled = [entry for entry in ENTRIES if "power_fraction" not in entry]
 
-    assert {key for entry in unmeasured for key in (*POWER, "host_power_w") if key in entry} == set()
+    assert {key for entry in pooled for key in POWER if key in entry} == set()
+    assert {entry["device"].split()[1] for entry in pooled if "host_power_w" in entry} == {"A100", "A800"}
 
 
-def test_power_measured_at_the_server_has_no_host_share_to_count_twice() -> None:
-    at_server = [entry for entry in ENTRIES if entry.get("power_boundary") == "server"]
+def test_a_fraction_stands_only_where_it_is_cited_from_elsewhere_and_says_so() -> None:
+    cited = [entry for entry in ENTRIES if "power_fraction" in entry]
 
-    assert at_server
-    assert [entry["device"] for entry in at_server if "host_power_w" in entry] == []
+    assert {entry["generation"] for entry in cited} == {"hopper"}
+    assert {(entry["power_source_id"], entry["power_status"]) for entry in cited} == {
+        ("morrison-2025-power", "assumed")
+    }
+    assert [entry["device"] for entry in cited if "Power fraction cited" not in entry["note"]] == []
 
 
 @pytest.mark.parametrize(("device", "dense", "sparse"), [(k, *v) for k, v in DENSE_AND_SPARSE.items()])

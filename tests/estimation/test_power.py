@@ -30,7 +30,7 @@ def test_power_is_a_fraction_of_the_design_power_with_the_host_unless_that_is_in
     assert pytest.approx([400 * 0.7 + 150, 300 * 1.1, 250 * (0.75 + 0.30)]) == found.power_w.tolist()
     assert ["measured_fraction", "measured_fraction", "assumed_fraction"] == found.source.tolist()
     assert ["estimated", "estimated", "assumed"] == found.status.tolist()
-    assert [0.10, 0.10, 0.25] == found.up.tolist() == found.down.tolist()
+    assert [0.34, 0.34, 0.39] == found.up.tolist() == found.down.tolist()
 
 
 def test_measured_power_of_the_manifest_is_taken_as_it_is_in_both_profiles() -> None:
