@@ -87,12 +87,12 @@ def advise(
     advised_total = np.where(leaves, totals[picked], baseline_total)
     advised_operational = np.where(leaves, operational[picked], estimates.operational_kgco2e)
     moved = np.where(leaves, transfer[picked], 0.0)
-    left = Place(estimates.operational_kgco2e, base.intensity, base.intensity_sd, base.pue_half_width)
+    left = Place(estimates.operational_kgco2e, base.intensity, base.intensity_sd, base.pue_half_width / estimates.z)
     taken = Place(
         advised_operational,
         np.where(leaves, alternatives.intensity[picked], base.intensity),
         np.where(leaves, alternatives.intensity_sd[picked], base.intensity_sd),
-        np.where(leaves, regions.pue_half_width[region], base.pue_half_width),
+        np.where(leaves, regions.pue_half_width[region], base.pue_half_width) / estimates.z,
     )
     shared = np.where(leaves, alternatives.shared_sd[picked], base.intensity_sd)
     elsewhere = leaves & (region != base.region)
@@ -110,7 +110,9 @@ def advise(
         advised_operational_kgco2e=advised_operational,
         transfer_kgco2e=moved,
         saving_kgco2e=baseline_total - advised_total,
-        advised_place_width=place_half_width(taken.intensity, taken.intensity_sd, taken.pue_half_width),
+        advised_place_width=place_half_width(
+            taken.intensity, taken.intensity_sd, taken.pue_sd * estimates.z, estimates.z
+        ),
         saving_from_sd_kgco2e=from_sd,
         saving_to_sd_kgco2e=to_sd,
         deadline_risk=deadline_risk(

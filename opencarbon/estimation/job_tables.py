@@ -15,7 +15,6 @@ from opencarbon.estimation.choices import Alternatives
 from opencarbon.estimation.curves import KIND_CODE, KINDS, PlanningCurves
 from opencarbon.estimation.jobs import Baseline, JobEstimates, Regions, place_half_width
 from opencarbon.estimation.work import numbers
-from opencarbon.physics.carbon import Z80
 from opencarbon.tables.contracts import PUBLISHED
 from opencarbon.tables.inputs import PLANNED_JOBS
 
@@ -63,7 +62,7 @@ def job_estimate(estimates: JobEstimates, regions: Regions, curves: PlanningCurv
     energy, pue = estimates.energy_kwh, base.pue
     energy_up, energy_down = np.hypot(work.up, power.up), np.hypot(work.down, power.down)
     facility_up, facility_down = (np.hypot(width, base.pue_half_width) for width in (energy_up, energy_down))
-    spread = place_half_width(base.intensity, base.intensity_sd, np.zeros(len(energy)))
+    spread = place_half_width(base.intensity, base.intensity_sd, np.zeros(len(energy)), estimates.z)
     operational, embodied = estimates.operational_kgco2e, estimates.embodied_kgco2e
     operational_low = operational * np.exp(-estimates.operational_down)
     operational_high = operational * np.exp(estimates.operational_up)
@@ -98,6 +97,7 @@ def job_estimate(estimates: JobEstimates, regions: Regions, curves: PlanningCurv
         "fit_source_id": text(work.fit_source_id),
         "power_source_id": text(power.source_id),
         "intensity_source_id": text(_intensity_source(base, regions, curves)),
+        "widest_part": text(_widest_part(estimates, spread)),
     }
     return pa.table(columns)
 
@@ -142,6 +142,22 @@ def _weakest(estimates: JobEstimates) -> Objects:
     return np.asarray(names[weakest])
 
 
+def _widest_part(estimates: JobEstimates, intensity_width: Floats) -> Objects:
+    """Part whose half-width, the greater of up and down, is greatest."""
+    work, power, base = estimates.work, estimates.power, estimates.baseline
+    parts = {
+        "device_hours": np.maximum(work.up, work.down),
+        "power": np.maximum(power.up, power.down),
+        "pue": base.pue_half_width,
+        "carbon_intensity": intensity_width,
+    }
+    widths = np.stack(list(parts.values()))
+    known = np.isfinite(estimates.operational_kgco2e) & (np.nan_to_num(widths).max(axis=0) > 0.0)
+    widest = np.array(list(parts), dtype=object)[np.nan_to_num(widths).argmax(axis=0)]
+    widest[~known] = None
+    return np.asarray(widest)
+
+
 def _intensity_source(base: Baseline, regions: Regions, curves: PlanningCurves) -> Objects:
     known = (base.region >= 0) & (base.kind >= 0) & (base.kind != KIND_CODE["fixed"])
     source = curves.sources[regions.zone[base.region], base.kind]
@@ -166,7 +182,7 @@ def job_recommendation(
     -------
     pa.Table
     """
-    spread = Z80 * np.hypot(advice.saving_from_sd_kgco2e, advice.saving_to_sd_kgco2e)
+    spread = estimates.z * np.hypot(advice.saving_from_sd_kgco2e, advice.saving_to_sd_kgco2e)
     with np.errstate(divide="ignore", invalid="ignore"):
         saving_pct = np.where(
             advice.baseline_total_kgco2e > 0,

@@ -20,9 +20,10 @@ from opencarbon.catalog.catalog import UNKNOWN_PUE, PaperDevice
 from opencarbon.estimation.curves import KIND_CODE, MISSING, PlanningCurves
 from opencarbon.estimation.grid_layers import WORLD
 from opencarbon.estimation.intensity import stand_in
+from opencarbon.estimation.pooling import LEVEL
 from opencarbon.estimation.power import PowerColumns, power_of_devices
 from opencarbon.estimation.work import Work, numbers, texts, work_of_jobs
-from opencarbon.physics.carbon import Z80, operational_kgco2e
+from opencarbon.physics.carbon import Z80, normal_half_width, operational_kgco2e
 from opencarbon.physics.power import energy_kwh
 from opencarbon.units import HOURS_PER_YEAR
 
@@ -54,6 +55,8 @@ class Regions:
     assumed_pue : ndarray of bool of shape (regions,)
     pue_nowhere, pue_half_width_nowhere : float
         The same for a job that names no region.
+    z : float
+        Standard deviations of a normal that half the intervals span.
     """
 
     names: Objects
@@ -66,6 +69,7 @@ class Regions:
     assumed_pue: Flags
     pue_nowhere: float
     pue_half_width_nowhere: float
+    z: float
 
     def index_of(self, names: Objects) -> Integers:
         """Index of each name, negative where it is none.
@@ -81,7 +85,9 @@ class Regions:
         return np.asarray(pd.Index(self.names).get_indexer(pd.Index(names)), dtype=np.int64)
 
 
-def regions_as_columns(regions: pa.Table, curves: PlanningCurves, profile: str) -> Regions:
+def regions_as_columns(
+    regions: pa.Table, curves: PlanningCurves, profile: str, *, level: float = LEVEL
+) -> Regions:
     """Regions of the catalog, ready for arithmetic.
 
     Parameters
@@ -91,6 +97,8 @@ def regions_as_columns(regions: pa.Table, curves: PlanningCurves, profile: str) 
     curves : PlanningCurves
     profile : {"calibrated", "paper"}
         The paper knows no PUE: it is 1 there.
+    level : float, optional
+        Share that intervals are to hold.
 
     Returns
     -------
@@ -100,7 +108,8 @@ def regions_as_columns(regions: pa.Table, curves: PlanningCurves, profile: str) 
     paper = profile == "paper"
     pue = numbers(regions, "pue")
     status = [one or "assumed" for one in regions["pue_status"].to_pylist()]
-    width = np.array([PUE_HALF_WIDTH[one] for one in status])
+    z = normal_half_width(level)
+    width = np.array([PUE_HALF_WIDTH[one] for one in status]) * (z / Z80)
     zones, countries = texts(regions["zone"]), texts(regions["country_code"])
     row = {name: at for at, name in enumerate(curves.zones)}
     world = row[WORLD]
@@ -118,7 +127,8 @@ def regions_as_columns(regions: pa.Table, curves: PlanningCurves, profile: str) 
         pue_half_width=np.zeros(len(pue)) if paper else width,
         assumed_pue=np.array([one == "assumed" and not paper for one in status], dtype=bool),
         pue_nowhere=1.0 if paper else UNKNOWN_PUE,
-        pue_half_width_nowhere=0.0 if paper else PUE_HALF_WIDTH["assumed"],
+        pue_half_width_nowhere=0.0 if paper else PUE_HALF_WIDTH["assumed"] * (z / Z80),
+        z=z,
     )
 
 
@@ -162,7 +172,8 @@ class JobEstimates:
     """A batch of jobs with everything planning needs, each array of shape (jobs,).
 
     ``run_h`` is the wall time, at least :data:`SHORTEST_RUN_H`; ``operational_up`` and ``operational_down`` are
-    half-widths of its logarithm; ``place_width`` is the part of intensity and PUE.
+    half-widths of its logarithm; ``place_width`` is the part of intensity and PUE; ``z`` the standard deviations of a
+    normal that half-widths span.
     """
 
     jobs: pa.Table
@@ -182,6 +193,7 @@ class JobEstimates:
     operational_up: Floats
     operational_down: Floats
     place_width: Floats
+    z: float
 
 
 def hours_from(start_utc: datetime, times: pa.ChunkedArray[Any]) -> Floats:
@@ -246,13 +258,16 @@ def estimate_jobs(
         lifetime_h=device_lifetime_years * HOURS_PER_YEAR,
         fleet_utilisation=fleet_utilisation,
         paper=paper,
+        z=regions.z,
     )
     earliest_h = earliest_start_h(jobs, curves)
     run_h = np.maximum(work.wall_hours, SHORTEST_RUN_H)
     baseline = baseline_of_jobs(jobs, run_h, earliest_h, regions, curves, default_region)
     energy = np.asarray(energy_kwh(work.device_hours, power.power_w))
     embodied = {end: work.device_hours * rate for end, rate in power.embodied_kgco2e_per_device_hour.items()}
-    place = place_half_width(baseline.intensity, baseline.intensity_sd, baseline.pue_half_width)
+    place = place_half_width(
+        baseline.intensity, baseline.intensity_sd, baseline.pue_half_width, regions.z
+    )
     return JobEstimates(
         jobs=jobs,
         running=texts(jobs["state"]) == "running",
@@ -271,10 +286,13 @@ def estimate_jobs(
         operational_up=np.sqrt(work.up**2 + power.up**2 + place**2),
         operational_down=np.sqrt(work.down**2 + power.down**2 + place**2),
         place_width=place,
+        z=regions.z,
     )
 
 
-def place_half_width(intensity: Floats, intensity_sd: Floats, pue_half_width: Floats) -> Floats:
+def place_half_width(
+    intensity: Floats, intensity_sd: Floats, pue_half_width: Floats, z: float
+) -> Floats:
     """Half-width that intensity and PUE give to the logarithm of operational emissions.
 
     Parameters
@@ -282,6 +300,8 @@ def place_half_width(intensity: Floats, intensity_sd: Floats, pue_half_width: Fl
     intensity, intensity_sd : ndarray
         Mean over the run and its standard deviation [gCO2e/kWh].
     pue_half_width : ndarray
+    z : float
+        Standard deviations of the intensity that half the interval spans.
 
     Returns
     -------
@@ -289,7 +309,7 @@ def place_half_width(intensity: Floats, intensity_sd: Floats, pue_half_width: Fl
         NaN where the intensity is not known.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.where(intensity == 0, 0.0, np.log1p(Z80 * intensity_sd / intensity))
+        spread = np.where(intensity == 0, 0.0, np.log1p(z * intensity_sd / intensity))
     return np.hypot(spread, pue_half_width)
 
 

@@ -1,29 +1,58 @@
-"""Pooled utilisation: what a new run of a new family reaches on each device, from the families seen so far.
+r"""Pooled utilisation: what a new run reaches on each device, from the runs seen so far.
 
-Utilisation is handled in logs. A family's mean on a device is one observation: the device differs about its
-generation, the generation about a mean that is not known, the family about the device. The best linear
-unbiased prediction (ordinary kriging) of every device then has a closed form, whether it has runs or not.
+Model
+-----
+y = ln(mean throughput / dense peak) of a run is a sum of random effects,
+
+.. math:: y = \mu + g_{generation} + d_{device} + o_{organisation} + f_{family} + \beta x + r + \epsilon_{run},
+
+x the decades of ideal wall-hours above the origin (:func:`opencarbon.estimation.hours.ideal_decades`) and r a
+goodput that all rows share which show throughput alone, without the interruptions of a whole run. Benchmarks of
+tuned code are rows of that kind. For runs of the own fleet the fleet on its device stands in place of the family
+and the project below it.
+
+Prior
+-----
+Every effect is normal about 0 with the standard deviation stated below; :math:`\mu` is vague. All variances share an
+unknown scale with a scaled inverse chi-squared prior of :data:`PRIOR_DEGREES` degrees of freedom. Runs far from
+what any device reaches (:data:`FAR`) get an error to match, so that one wrong figure moves little.
+
+Solver
+------
+The posterior is normal given the scale, in closed form (best linear unbiased prediction), and Student's t after it:
+one inverse of a matrix of the size of the runs, nothing to converge and nothing random. Rows are put in
+order first, so that the order they come in leaves no trace.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-COVERAGE: Final = 0.8
-"""Share of new runs that the interval of the calibrated profile is to hold."""
+LEVEL: Final = 0.8
+"""Share of new runs of new families that an interval is to hold, where nothing else is asked for."""
 
-BETWEEN_FAMILIES: Final = 0.42
-"""Prior standard deviation of ln utilisation between families on one device.
+BETWEEN_FAMILIES: Final = 0.34
+"""Standard deviation of ln utilisation between families of one organisation on one device.
 
-Measured on 16-34 families of published runs whose FLOP was counted, reported or measured (Epoch AI, 2025-11).
+With :data:`BETWEEN_ORGANISATIONS` it makes the 0.42 measured between 16-34 families of published runs whose FLOP was
+counted, reported or measured (Epoch AI, 2025-11); restricted maximum likelihood on 92 runs of 62 families splits it
+0.26 to 0.31.
 """
+
+BETWEEN_ORGANISATIONS: Final = 0.25
+"""Standard deviation of ln utilisation between organisations: their clusters and code bases. See above."""
 
 WITHIN_FAMILY: Final = 0.16
 """Standard deviation of ln utilisation between runs of one family on one device, from the same runs."""
+
+CONVENTION: Final = 0.22
+"""Further standard deviation where the FLOP was only reported: conventions of counting differ by as much as
+6.31e23 and 5.04e23 FLOP of Gopher."""
 
 BETWEEN_DEVICES: Final = 0.20
 """Standard deviation of ln utilisation between devices of one generation, and between generations.
@@ -32,12 +61,35 @@ Median utilisation of published runs is .38 (A100 80GB), .29 (A100 40GB), .26 (H
 and .23 (V100): a standard deviation of 0.18 in logs, on few runs each.
 """
 
-PRIOR_FAMILIES: Final = 10.0
-"""Weight of the prior between-family deviation, in degrees of freedom."""
+BETWEEN_PROJECTS: Final = 0.15
+"""Standard deviation of ln utilisation between projects of the own fleet on one device: taken to be that within a
+published family."""
 
-TAIL_DEGREES: Final = 6.0
-"""Degrees of freedom of Student's t that families follow: one far from all others counts less, and the interval
-allows for such families. Chosen among 4, 6, 8 and the normal for coverage with each family held out in turn."""
+SLOPE: Final = 0.3
+"""Prior standard deviation of the change of ln utilisation per decade of ideal wall-hours: from 100 h to 10 h a run
+loses a quarter, give or take. Wide against what the runs say, 0.4 with an error of 0.07."""
+
+GOODPUT: Final = 0.3
+"""Prior standard deviation of what throughput alone leaves out, and tuned code gains, in ln utilisation."""
+
+TUNED_CODE: Final = 0.2
+"""Standard deviation of what benchmarks of one code gain on one device more than on another, in ln utilisation."""
+
+VAGUE: Final = 5.0
+"""Prior standard deviation of the mean of all: it says nothing."""
+
+CENTRE: Final = float(np.log(1.0 / 3.0))
+"""Utilisation that runs are measured from: between the 0.30 and 0.40 that Epoch AI assumes where nothing is known
+(https://epoch.ai/blog/estimating-training-compute). The mean is estimated; this only says what is far."""
+
+FAR: Final = 2.0
+"""Standard deviations of a run from :data:`CENTRE` beyond which its own error is widened."""
+
+LEAST_FAMILIES: Final = 20
+"""Families from which on errors of families left out decide: with fewer, they are known no better than to a third."""
+
+PRIOR_DEGREES: Final = 10.0
+"""Degrees of freedom of the prior of the scale: it weighs as ten runs."""
 
 Floats = NDArray[np.float64]
 
@@ -50,15 +102,133 @@ class Place(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A run as evidence: where, of which family, and ln(mean throughput / dense peak)."""
+    """A run as evidence.
+
+    Attributes
+    ----------
+    place : Place
+    organisation, family : str
+    ln_utilisation : float
+        ln(mean throughput / dense peak).
+    ideal_decades : float
+        Decades of ideal wall-hours above the origin.
+    error : float
+        Standard deviation of its ln utilisation about that of its family.
+    is_throughput : bool
+        It shows throughput alone, not the hours that were billed.
+    is_benchmark, is_own : bool
+        It is a benchmark; it is of the own fleet.
+    """
 
     place: Place
+    organisation: str
     family: str
     ln_utilisation: float
+    ideal_decades: float = 0.0
+    error: float = WITHIN_FAMILY
+    is_throughput: bool = False
+    is_benchmark: bool = False
+    is_own: bool = False
 
 
-def predicted_ln_utilisation(runs: Sequence[Run], places: Sequence[Place]) -> tuple[Floats, Floats]:
-    """Predict ln utilisation of one new run of a new family.
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Runs as predicted from all runs that are not of their family, in ln utilisation, each array of shape (runs,).
+
+    Only published runs count whose hours were billed.
+
+    Parameters
+    ----------
+    family : ndarray of str
+    error : ndarray
+    scale : ndarray
+        Standard deviation of the prediction, before the common scale of all variances.
+    """
+
+    family: NDArray[np.str_]
+    error: Floats
+    scale: Floats
+
+    def mean_of_medians(self) -> float:
+        """Mean over families of the median of the absolute error."""
+        size = np.abs(self.error)
+        return float(np.mean([np.median(size[self.family == name]) for name in np.unique(self.family)]))
+
+    def quantile(self, level: float) -> float:
+        """Standardised error that a share of new families keeps within; infinite where there are too few.
+
+        Every family weighs the same, and one more that is not known yet: the rank is that among families + 1.
+
+        Parameters
+        ----------
+        level : float
+
+        Returns
+        -------
+        float
+        """
+        _, of, runs = np.unique(self.family, return_inverse=True, return_counts=True)
+        size = np.abs(self.error) / self.scale
+        order = np.lexsort((of, size))
+        within = np.cumsum(1.0 / runs[of][order]) / (len(runs) + 1.0)
+        rank = int(np.searchsorted(within, level - 1e-12))
+        return float(size[order][rank]) if rank < len(size) else float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """ln utilisation of one new run on each place, at the origin of ideal wall-hours.
+
+    Parameters
+    ----------
+    centre : ndarray of shape (places,)
+        Predictive median.
+    deviation : ndarray of shape (places,)
+        Standard deviation about it, before the common scale of all variances.
+    common_scale : float
+        Root of that scale.
+    degrees : float
+        Degrees of freedom behind it.
+    slope : float
+        Change per decade of ideal wall-hours.
+    held_out : HeldOut
+        The same model, one family left out at a time.
+    """
+
+    centre: Floats
+    deviation: Floats
+    common_scale: float
+    degrees: float
+    slope: float
+    held_out: HeldOut
+
+    def half_width(self, level: float) -> Floats:
+        """Half the interval that is to hold a share of new runs of new families.
+
+        With at least :data:`LEAST_FAMILIES` families it is conformal: as wide, in standard deviations, as the errors
+        of that share of families that were left out, all devices together. With fewer, or for a share that no
+        rank among them reaches, Student's t decides.
+
+        Parameters
+        ----------
+        level : float
+            Between 0 and 1.
+
+        Returns
+        -------
+        ndarray of shape (places,)
+        """
+        student = self.common_scale * float(stdtrit(self.degrees, (1.0 + level) / 2.0))
+        if len(np.unique(self.held_out.family)) < LEAST_FAMILIES:
+            return self.deviation * student
+        ranked = self.held_out.quantile(level)
+        if math.isinf(ranked):
+            ranked = max(student, float(np.max(np.abs(self.held_out.error) / self.held_out.scale)))
+        return self.deviation * ranked
+
+
+def predicted(runs: Sequence[Run], places: Sequence[Place], *, with_slope: bool = True) -> Prediction:
+    """Predict one new run on each place: of the own fleet where runs of it are given, else of a new family.
 
     Parameters
     ----------
@@ -66,61 +236,104 @@ def predicted_ln_utilisation(runs: Sequence[Run], places: Sequence[Place]) -> tu
         At least one; their order does not matter.
     places : sequence of Place
         Where the new run could be, with or without runs there.
+    with_slope : bool, optional
+        Let utilisation depend on ideal wall-hours.
 
     Returns
     -------
-    centre : ndarray of float64, shape (places,)
-        Predictive median.
-    half_width : ndarray of float64, shape (places,)
-        Half the interval that is to hold :data:`COVERAGE` of new runs.
+    Prediction
     """
-    keys = sorted({(run.place, run.family) for run in runs})
-    grouped = {key: [run.ln_utilisation for run in runs if (run.place, run.family) == key] for key in keys}
-    counts = np.array([float(len(values)) for values in grouped.values()])
-    values = np.array([math.fsum(values) for values in grouped.values()]) / counts
-    seen, families = [place for place, _ in keys], np.array([family for _, family in keys])
-    weights = _weights(values)
-    between = _between_families(seen, values, weights)
-    noise = np.diag((between**2 + WITHIN_FAMILY**2 / counts) / weights)
-    same_family = between**2 * (families[:, None] == families[None, :])
-    covariance = _covariance(seen, seen) + np.where(np.eye(len(keys), dtype=bool), noise, same_family)
-    centre, variance = _krige(covariance, _covariance(seen, places), values)
-    quantile = float(stdtrit(TAIL_DEGREES, (1.0 + COVERAGE) / 2.0))
-    return centre, quantile * np.sqrt(variance + between**2 + WITHIN_FAMILY**2)
-
-
-def _weights(values: Floats) -> Floats:
-    """Weights of families, less the farther from the middle of all; at most 1."""
-    scale = math.hypot(BETWEEN_FAMILIES, BETWEEN_DEVICES, BETWEEN_DEVICES)
-    off = (values - np.median(values)) / scale
-    return np.minimum(1.0, (TAIL_DEGREES + 1.0) / (TAIL_DEGREES + off**2))
-
-
-def _between_families(places: Sequence[Place], values: Floats, weights: Floats) -> float:
-    """Estimate the standard deviation between families on one device."""
-    squares = degrees = 0.0
-    for place in dict.fromkeys(places):
-        at = [index for index, other in enumerate(places) if other == place]
-        mean = float(np.average(values[at], weights=weights[at]))
-        squares += float(weights[at] @ (values[at] - mean) ** 2)
-        degrees += len(at) - 1.0
-    return math.sqrt((PRIOR_FAMILIES * BETWEEN_FAMILIES**2 + squares) / (PRIOR_FAMILIES + degrees))
-
-
-def _covariance(rows: Sequence[Place], columns: Sequence[Place]) -> Floats:
-    device = np.array([[float(row.device == column.device) for column in columns] for row in rows])
-    generation = np.array(
-        [[float(row.generation == column.generation) for column in columns] for row in rows]
+    ordered = _in_order(runs)
+    seen = _Evidence(ordered, with_slope)
+    precision: Floats = np.asarray(np.linalg.inv(seen.covariance()), dtype=np.float64)
+    rest = precision @ (seen.values - CENTRE)
+    reach, unknown = seen.reach(places)
+    degrees = PRIOR_DEGREES + len(runs)
+    return Prediction(
+        centre=CENTRE + reach.T @ rest,
+        deviation=np.sqrt(unknown - np.einsum("ij,ij->j", reach, precision @ reach)),
+        common_scale=math.sqrt((PRIOR_DEGREES + float((seen.values - CENTRE) @ rest)) / degrees),
+        degrees=degrees,
+        slope=float(SLOPE**2 * (seen.decades @ rest)) if with_slope else 0.0,
+        held_out=_held_out(ordered, seen, precision, rest),
     )
-    return np.asarray(BETWEEN_DEVICES**2 * (device + generation))
 
 
-def _krige(covariance: Floats, reach: Floats, values: Floats) -> tuple[Floats, Floats]:
-    """Prediction at the targets that ``reach`` (observations, targets) leads to, and its error variance."""
-    ones = np.ones(len(values))
-    solved = np.linalg.solve(covariance, np.column_stack([ones, values, reach]))
-    of_ones, of_values, of_reach = solved[:, 0], solved[:, 1], solved[:, 2:]
-    mean = of_values.sum() / of_ones.sum()
-    centre = mean + reach.T @ (of_values - mean * of_ones)
-    left = 2.0 * BETWEEN_DEVICES**2 - np.einsum("ij,ij->j", reach, of_reach)
-    return centre, left + (1.0 - of_reach.sum(axis=0)) ** 2 / of_ones.sum()
+def _held_out(runs: Sequence[Run], seen: "_Evidence", precision: Floats, rest: Floats) -> HeldOut:
+    """Leave one family out at a time, in closed form from the precision of all."""
+    counts = np.array([not (run.is_throughput or run.is_own or run.is_benchmark) for run in runs])
+    error, scale = np.full(len(runs), np.nan), np.full(len(runs), np.nan)
+    for family in np.unique(seen.family[counts]):
+        out = np.flatnonzero((seen.family == family) & ~seen.benchmark)
+        covariance = np.linalg.inv(precision[np.ix_(out, out)])
+        error[out], scale[out] = covariance @ rest[out], np.sqrt(np.diag(covariance))
+    return HeldOut(seen.family[counts], error[counts], scale[counts])
+
+
+def _in_order(runs: Sequence[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: (run.place, run.organisation, run.family, *map(repr, run[3:])))
+
+
+class _Evidence:
+    """The runs as columns, and the covariances that their effects make."""
+
+    def __init__(self, runs: Sequence[Run], with_slope: bool) -> None:
+        self.values = np.array([run.ln_utilisation for run in runs])
+        self.decades = np.array([run.ideal_decades if with_slope else 0.0 for run in runs])
+        self.device, self.generation = (
+            _names(run.place.device for run in runs),
+            _names(run.place.generation for run in runs),
+        )
+        self.own = np.array([run.is_own for run in runs])
+        self.benchmark = np.array([run.is_benchmark for run in runs])
+        self.organisation = _names(run.organisation for run in runs)
+        self.family = _names(run.family for run in runs)
+        self.error = np.array([run.error for run in runs])
+        self.throughput = np.array([float(run.is_throughput) for run in runs])
+
+    def covariance(self) -> Floats:
+        """Covariance of the runs."""
+        published = ~self.benchmark
+        both = np.outer(published, published)
+        here = _same(self.device)
+        fleet = np.outer(self.own, self.own) & here
+        family = _same(self.family)
+        rows = self._common(_same(self.device), _same(self.generation))
+        rows += SLOPE**2 * np.outer(self.decades, self.decades)
+        rows += BETWEEN_ORGANISATIONS**2 * (both & _same(self.organisation))
+        rows += BETWEEN_FAMILIES**2 * np.where(np.outer(self.own, self.own), fleet, both & family)
+        rows += BETWEEN_PROJECTS**2 * (fleet & family)
+        rows += GOODPUT**2 * np.outer(self.throughput, self.throughput)
+        rows += TUNED_CODE**2 * (np.outer(self.benchmark, self.benchmark) & here)
+        return rows + np.diag(self._error_variance())
+
+    def reach(self, places: Sequence[Place]) -> tuple[Floats, Floats]:
+        """Covariance of the runs with a new run on each place (runs, places), and its variance (places,)."""
+        device, generation = (
+            _names(place.device for place in places),
+            _names(place.generation for place in places),
+        )
+        here = self.device[:, None] == device[None, :]
+        rows = self._common(here, self.generation[:, None] == generation[None, :])
+        rows += self.own[:, None] * (BETWEEN_ORGANISATIONS**2 + BETWEEN_FAMILIES**2 * here)
+        new = BETWEEN_ORGANISATIONS**2 + BETWEEN_FAMILIES**2 + WITHIN_FAMILY**2
+        new += BETWEEN_PROJECTS**2 * float(self.own.any())
+        return rows, np.full(len(places), VAGUE**2 + 2.0 * BETWEEN_DEVICES**2 + new)
+
+    @staticmethod
+    def _common(same_device: NDArray[np.bool_], same_generation: NDArray[np.bool_]) -> Floats:
+        return np.asarray(VAGUE**2 + BETWEEN_DEVICES**2 * (same_device.astype(np.float64) + same_generation))
+
+    def _error_variance(self) -> Floats:
+        spread = np.hypot(np.hypot(BETWEEN_FAMILIES, BETWEEN_ORGANISATIONS), np.sqrt(2.0) * BETWEEN_DEVICES)
+        off = np.abs(self.values - CENTRE) / (FAR * spread)
+        return np.asarray(self.error**2 + spread**2 * np.maximum(0.0, off**2 - 1.0))
+
+
+def _names(names: Iterable[str]) -> NDArray[np.str_]:
+    return np.array(list(names), dtype=np.str_)
+
+
+def _same(names: NDArray[np.str_]) -> NDArray[np.bool_]:
+    _, codes = np.unique(names, return_inverse=True)
+    return np.asarray(codes[:, None] == codes[None, :])

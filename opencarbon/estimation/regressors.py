@@ -31,7 +31,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from opencarbon.errors import ConfigError, FitError
-from opencarbon.estimation.fits import HIGHEST_UTILISATION
+from opencarbon.estimation.hours import HIGHEST_UTILISATION
 from opencarbon.estimation.pooling import WITHIN_FAMILY
 from opencarbon.physics.throughput import FLOP_PER_TFLOP_HOUR
 
@@ -127,7 +127,6 @@ def fit_regressor(kind: Kind, runs: pa.Table, devices: pa.Table) -> Regressor:
     FitError
         Where fewer than `LEAST_RUNS` runs can be used.
     """
-    model = _model(kind)
     flop, hours, peak = _used(runs, devices)
     if flop.size < LEAST_RUNS:
         raise FitError(
@@ -135,8 +134,33 @@ def fit_regressor(kind: Kind, runs: pa.Table, devices: pa.Table) -> Regressor:
             f"{LEAST_RUNS}; the column reason of training_runs says why the others cannot, the catalog's "
             "published runs can be added"
         )
-    model.fit(_features(flop, peak), np.log(flop / (hours * peak * FLOP_PER_TFLOP_HOUR)))
-    return Regressor(kind, flop.size, model)
+    return fit_regression(kind, flop, hours, peak)
+
+
+def fit_regression(
+    kind: Kind, training_flop: Floats, device_hours: Floats, peak_dense_tflop_per_s: Floats
+) -> Regressor:
+    """Fit a regression to runs given as arrays.
+
+    Parameters
+    ----------
+    kind : {"svr", "dtr"}
+    training_flop, device_hours, peak_dense_tflop_per_s : ndarray of shape (runs,)
+        [FLOP], [h], [TFLOP/s], all greater than 0; in one order, whatever the order of their source.
+
+    Returns
+    -------
+    Regressor
+
+    Raises
+    ------
+    ConfigError
+        Where scikit-learn is not installed.
+    """
+    model = _model(kind)
+    utilisation = training_flop / (device_hours * peak_dense_tflop_per_s * FLOP_PER_TFLOP_HOUR)
+    model.fit(_features(training_flop, peak_dense_tflop_per_s), np.log(utilisation))
+    return Regressor(kind, training_flop.size, model)
 
 
 def _model(kind: Kind) -> Any:  # noqa: ANN401  # scikit-learn states no types

@@ -5,8 +5,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from opencarbon.physics.carbon import Z80
-
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
@@ -20,14 +18,14 @@ class Place(NamedTuple):
         Operational emissions, in any unit.
     intensity, intensity_sd : ndarray
         Mean carbon intensity over the run and its standard deviation [gCO2e/kWh].
-    pue_half_width : ndarray
-        Half-width of ln PUE.
+    pue_sd : ndarray
+        Standard deviation of ln PUE.
     """
 
     operational: Floats
     intensity: Floats
     intensity_sd: Floats
-    pue_half_width: Floats
+    pue_sd: Floats
 
 
 def saving_sd(
@@ -60,4 +58,4 @@ def _spread(place: Place, shared_sd: Floats, elsewhere: Flags) -> Floats:
         relative = np.where(
             place.intensity > 0, (place.intensity_sd - shared_sd) / place.intensity, 0.0 * place.intensity
         )
-    return place.operational * np.hypot(relative, np.where(elsewhere, place.pue_half_width, 0.0) / Z80)
+    return place.operational * np.hypot(relative, np.where(elsewhere, place.pue_sd, 0.0))

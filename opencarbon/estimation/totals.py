@@ -17,7 +17,6 @@ from opencarbon.estimation.advice import Advice
 from opencarbon.estimation.arrow_columns import number
 from opencarbon.estimation.curves import PlanningCurves
 from opencarbon.estimation.jobs import JobEstimates, Regions
-from opencarbon.physics.carbon import Z80
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -172,7 +171,9 @@ def _errors(estimates: JobEstimates, advice: Advice) -> list[_Error]:
     up, down = np.hypot(work.up, power.up), np.hypot(work.down, power.down)
     own, other = estimates.operational_kgco2e, advice.advised_operational_kgco2e
     place, place_there = own * estimates.place_width, other * advice.advised_place_width
-    saved_from, saved_to = Z80 * advice.saving_from_sd_kgco2e, Z80 * advice.saving_to_sd_kgco2e
+    saved_from, saved_to = (
+        estimates.z * sd for sd in (advice.saving_from_sd_kgco2e, advice.saving_to_sd_kgco2e)
+    )
     return [
         _Error("baseline", "device", own * up, own * down),
         _Error("baseline", "from", place, place),

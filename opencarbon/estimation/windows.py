@@ -10,7 +10,6 @@ from scipy.special import ndtr
 
 from opencarbon.estimation.curves import PlanningCurves
 from opencarbon.estimation.jobs import JobEstimates
-from opencarbon.physics.carbon import Z80
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -145,7 +144,7 @@ def deadline_risk(estimates: JobEstimates, start_h: Floats, finish_h: Floats) ->
     """
     run = estimates.run_h
     room = run + (estimates.finish_by_h - finish_h)
-    sd = estimates.work.up / Z80
+    sd = estimates.work.up / estimates.z
     with np.errstate(divide="ignore", invalid="ignore"):
         risk = np.where(
             sd > 0,

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from opencarbon.errors import FitError
+from opencarbon.estimation.hours import FittedHours, fitted_device_hours, row_of_device
 from opencarbon.physics.compute import training_flop
-from opencarbon.physics.throughput import device_hours, log10_alpha
-from opencarbon.units import FLOP_PER_TFLOP, SECONDS_PER_HOUR
+from opencarbon.physics.throughput import FLOP_PER_TFLOP_HOUR, device_hours
 
 Floats = npt.NDArray[np.float64]
 Objects = npt.NDArray[np.object_]
@@ -75,33 +73,6 @@ def texts(column: pa.ChunkedArray[Any]) -> Objects:
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
 
 
-def device_index(jobs: pa.Table, table: pa.Table) -> Integers:
-    """Row of ``table`` that holds the device of each job.
-
-    Parameters
-    ----------
-    jobs, table : pa.Table
-        Both with the column ``device``.
-
-    Returns
-    -------
-    ndarray of int of shape (jobs,)
-
-    Raises
-    ------
-    FitError
-        Where the table has no row for a device of the jobs.
-    """
-    found = pc.index_in(jobs["device"], value_set=table["device"].combine_chunks())
-    if found.null_count:
-        lost = pc.unique(jobs["device"].filter(pc.is_null(found))).to_pylist()
-        raise FitError(
-            f"no row for the device {', '.join(map(repr, lost))}; device fits need one for every device of the "
-            "catalog: write them anew with `opencarbon fit`"
-        )
-    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
-
-
 def work_of_jobs(jobs: pa.Table, fits: pa.Table, devices: pa.Table, *, paper: bool) -> Work:
     """Work of every job.
 
@@ -124,21 +95,20 @@ def work_of_jobs(jobs: pa.Table, fits: pa.Table, devices: pa.Table, *, paper: bo
     source = texts(jobs["work_source"])
     count, repeats = numbers(jobs, "device_count"), numbers(jobs, "repeats")
     flop = known_training_flop(jobs)
-    low, central, high, fit_source, fit_source_id, status = _parameters(jobs, flop, fits, devices)
+    hours, fit_source, fit_source_id, status = _predicted(jobs, flop, fits, devices)
     given = (source == "device_hours") | (source == "wall_hours")
-    slow, middle, fast = (device_hours(flop, parameter) for parameter in (low, central, high))
-    fitted = (slow + fast) / 2.0 if paper else middle
+    fitted = (hours.high + hours.low) / 2.0 if paper else hours.central
     wall = numbers(jobs, "wall_hours")
     stated = np.where(source == "device_hours", numbers(jobs, "device_hours"), wall * count)
-    hours = np.where(given, stated, fitted)
+    central = np.where(given, stated, fitted)
     with np.errstate(invalid="ignore"):
-        up = np.where(given, 0.0, np.maximum(np.log(slow / hours), 0.0))
-        down = np.where(given, 0.0, np.maximum(np.log(hours / fast), 0.0))
+        up = np.where(given, 0.0, np.maximum(np.log(hours.high / central), 0.0))
+        down = np.where(given, 0.0, np.maximum(np.log(central / hours.low), 0.0))
     fit_source[given], fit_source_id[given], status[given] = "work_given", None, "estimated"
     return Work(
         training_flop=flop * repeats,
-        device_hours=hours * repeats,
-        wall_hours=np.where(source == "wall_hours", wall, hours / count) * repeats,
+        device_hours=central * repeats,
+        wall_hours=np.where(source == "wall_hours", wall, central / count) * repeats,
         up=up,
         down=down,
         fit_source=fit_source,
@@ -178,29 +148,29 @@ def known_training_flop(jobs: pa.Table) -> Floats:
     return flop
 
 
-def _parameters(
+def _predicted(
     jobs: pa.Table, flop: Floats, fits: pa.Table, devices: pa.Table
-) -> tuple[Floats, Floats, Floats, Objects, Objects, Objects]:
-    """log10 alpha, low, central and high, with fit_source, fit_source_id and status of each job."""
-    at = device_index(jobs, fits)
-    low, central, high = (
-        numbers(fits, name)[at] for name in ("log10_alpha_low", "log10_alpha", "log10_alpha_high")
+) -> tuple[FittedHours, Objects, Objects, Objects]:
+    """Device-hours of one run from what the job states of its throughput, else from the fit; where they come from."""
+    device = jobs["device"]
+    hours = fitted_device_hours(
+        *(fits, devices), device=device, training_flop=flop, device_count=numbers(jobs, "device_count")
     )
+    at = row_of_device(device, fits)
     source, source_id, status = (
         texts(fits[name])[at] for name in ("fit_source", "fit_source_id", "fit_status")
     )
-    utilisation = numbers(jobs, "utilisation")
-    own = np.isfinite(numbers(jobs, "log10_alpha_low"))
+    utilisation, alpha = numbers(jobs, "utilisation"), numbers(jobs, "log10_alpha_low")
+    own = np.isfinite(alpha)
     used = np.isfinite(utilisation) & np.isfinite(flop) & ~own
     if used.any():
-        peak = numbers(devices, "peak_dense_tflop_per_s")[device_index(jobs, devices)][used]
-        hours = flop[used] / (FLOP_PER_TFLOP * peak * utilisation[used] * SECONDS_PER_HOUR)
-        low[used] = central[used] = high[used] = log10_alpha(flop[used], hours)
-    low[own], high[own] = (
-        numbers(jobs, "log10_alpha_low")[own],
-        numbers(jobs, "log10_alpha_high")[own],
-    )
-    central[own] = (low[own] + high[own]) / 2.0
-    stated = own | used
-    source[stated], source_id[stated], status[stated] = "manifest", None, "estimated"
-    return low, central, high, source, source_id, status
+        peak = numbers(devices, "peak_dense_tflop_per_s")[row_of_device(device, devices)][used]
+        stated = flop[used] / (peak * utilisation[used] * FLOP_PER_TFLOP_HOUR)
+        hours.low[used] = hours.central[used] = hours.high[used] = stated
+    if own.any():
+        slow, fast = alpha[own], numbers(jobs, "log10_alpha_high")[own]
+        hours.low[own], hours.high[own] = device_hours(flop[own], fast), device_hours(flop[own], slow)
+        hours.central[own] = device_hours(flop[own], (slow + fast) / 2.0)
+    by_job = own | used
+    source[by_job], source_id[by_job], status[by_job] = "manifest", None, "estimated"
+    return hours, source, source_id, status

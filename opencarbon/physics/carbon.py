@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import ndtri
 
 from opencarbon.physics._arrays import FloatArray, as_float64, checked, numpy_scalar_if_0d
 from opencarbon.units import GRAMS_PER_KILOGRAM, HOURS_PER_YEAR
@@ -29,6 +30,21 @@ PAPER_FLEET_UTILISATION = 1.0
 Z80 = 1.2815515655446004
 """Standard normal quantile of 0.9: mean +/- this many standard deviations is a central 80 % interval,
 so that ``_low`` and ``_high`` are the 10th and 90th percentile (scipy.special.ndtri(0.9))."""
+
+
+def normal_half_width(level: float) -> float:
+    """Standard deviations of a normal on either side of its mean that hold a share of it.
+
+    Parameters
+    ----------
+    level : float
+        Share, between 0 and 1.
+
+    Returns
+    -------
+    float
+    """
+    return float(ndtri((1.0 + level) / 2.0))
 
 
 class Interval(NamedTuple):

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.stats import norm
 
 from opencarbon.catalog import load_catalog
 from opencarbon.estimation.curves import KINDS
 from opencarbon.estimation.job_tables import job_estimate
+from opencarbon.estimation.power_fractions import power_fractions
 from opencarbon.pipeline.context import build_context
 from opencarbon.pipeline.fits import collect_runs, fit_for_profile
 from opencarbon.pipeline.partition import estimate_batch
@@ -38,10 +40,10 @@ def estimate_contract() -> Contract:
     return PUBLISHED["fact_job_estimate"]
 
 
-def of_catalog(profile: str, *jobs: dict[str, Any]) -> list[dict[str, Any]]:
+def of_catalog(profile: str, *jobs: dict[str, Any], level: float = 0.8) -> list[dict[str, Any]]:
     """Estimates by the functions of a night, with the catalog of the package."""
-    settings, catalog = Settings(estimate={"profile": profile}), load_catalog()
-    fits = fit_for_profile(collect_runs(catalog, None)[0], catalog, settings.estimate.profile)
+    settings, catalog = Settings(estimate={"profile": profile, "interval_level": level}), load_catalog()
+    fits = fit_for_profile(collect_runs(catalog, None)[0], catalog, settings.estimate.profile, level=level)
     as_of = datetime(2026, 11, 16, tzinfo=UTC)
     context = build_context(settings, as_of, catalog, GRID_INTENSITY.schema().empty_table(), fits)
     found = estimate_batch(table(jobs, PLANNED_JOBS.schema()), context)
@@ -99,7 +101,12 @@ def test_the_calibrated_profile_adds_host_building_and_a_longer_life() -> None:
     )
 
     assert 1.56 == calibrated["pue"]
-    assert calibrated["power_w"] == pytest.approx(400 * 0.7 + 150)
+    catalog = load_catalog()
+    pooled = power_fractions(catalog.measured_power, catalog.devices).to_pylist()
+    assert [calibrated["power_w"]] == pytest.approx(
+        [row["power_w"] for row in pooled if row["device"] == A100]
+    )
+    assert calibrated["power_low_w"] < 281 + 150 < calibrated["power_high_w"]
     assert calibrated["operational_kgco2e"] > paper["operational_kgco2e"]
     per_hour = calibrated["embodied_kgco2e"] / calibrated["device_hours"]
     assert pytest.approx(269.0 / (6 * 8760 * 0.85)) == per_hour
@@ -140,13 +147,47 @@ def test_half_widths_combine_by_root_sum_square_in_logs_up_and_down_apart() -> N
     for end in ("low", "high"):
         work, power = width("device_hours", "", end), width("power", "_w", end)
         place = width("carbon_intensity", "_gco2e_per_kwh", end)
-        assert 0.10 == pytest.approx(power)
+        assert 0.34 == pytest.approx(power)
         assert math.log1p(Z80 * SD["forecast"]) == pytest.approx(place)
         assert math.hypot(work, power) == pytest.approx(width("energy", "_kwh", end))
         assert math.hypot(work, power, 0.02) == pytest.approx(width("facility_energy", "_kwh", end))
         assert math.hypot(work, power, 0.02, place) == pytest.approx(width("operational", "_kgco2e", end))
         assert work == pytest.approx(width("wall_hours", "", end))
     assert width("device_hours", "", "low") != pytest.approx(width("device_hours", "", "high"), rel=0.01)
+
+
+def test_the_part_that_widens_the_interval_most_is_named() -> None:
+    fitted = {"work_source": "training_flop", "wall_hours": None, "training_flop": 3e19}
+    rows = estimates(
+        [
+            job(power_w=300.0, carbon_intensity_gco2e_per_kwh=155.0, **fitted),
+            job(),
+            job(power_w=300.0),
+            job(power_w=300.0, carbon_intensity_gco2e_per_kwh=155.0),
+            job(current_region=None),
+        ]
+    )
+    widest = ["device_hours", "power", "carbon_intensity", "pue", None]
+    assert widest == [row["widest_part"] for row in rows]
+
+
+@pytest.mark.parametrize("level", [0.6, 0.95])
+def test_every_half_width_follows_the_level_that_is_asked_for(level: float) -> None:
+    manifest = published_run(H100, 1e24, 100.0, current_region="aws:us-east-1", device_count=512.0)
+    gridded = manifest | {"carbon_intensity_gco2e_per_kwh": None}
+    common, asked = (of_catalog("calibrated", gridded, level=value)[0] for value in (0.8, level))
+    ratio = norm.ppf((1 + level) / 2) / Z80
+
+    def width(row: dict[str, Any], name: str, unit: str) -> float:
+        return math.log(row[f"{name}_high{unit}"] / row[f"{name}{unit}"])
+
+    assert width(asked, "power", "_w") == pytest.approx(ratio * width(common, "power", "_w"))
+    for name, unit in (
+        *(("device_hours", ""), ("facility_energy", "_kwh"), ("carbon_intensity", "_gco2e_per_kwh")),
+        ("operational", "_kgco2e"),
+    ):
+        assert (width(asked, name, unit) > width(common, name, unit)) == (level > 0.8)
+    assert asked["operational_kgco2e"] == common["operational_kgco2e"]
 
 
 def test_a_stated_intensity_has_no_interval_of_its_own_and_needs_no_region() -> None:
@@ -157,7 +198,7 @@ def test_a_stated_intensity_has_no_interval_of_its_own_and_needs_no_region() -> 
     )
     assert ("fixed_intensity", "fixed", 1.56) == (row["baseline_status"], row["intensity_kind"], row["pue"])
     assert row["operational_high_kgco2e"] == pytest.approx(
-        row["operational_kgco2e"] * math.exp(math.hypot(0.1, 0.1))
+        row["operational_kgco2e"] * math.exp(math.hypot(0.34, 0.1))
     )
 
 

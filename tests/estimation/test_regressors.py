@@ -16,7 +16,8 @@ from sklearn.tree import DecisionTreeRegressor
 from opencarbon.catalog.catalog import load_catalog
 from opencarbon.errors import ConfigError, FitError
 from opencarbon.estimation import regressors
-from opencarbon.estimation.fits import HIGHEST_UTILISATION, fit_devices
+from opencarbon.estimation.fits import fit_devices
+from opencarbon.estimation.hours import HIGHEST_UTILISATION
 from opencarbon.estimation.regressors import DTR_OPTIONS, LEAST_RUNS, SVR_OPTIONS, Kind, fit_regressor
 from opencarbon.estimation.training_runs import training_runs
 from opencarbon.tables.contracts import PUBLISHED

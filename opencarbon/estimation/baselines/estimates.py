@@ -25,11 +25,12 @@ from opencarbon.estimation.jobs import (
     PUE_HALF_WIDTH,
     SHORTEST_RUN_H,
     Baseline,
+    Regions,
     baseline_of_jobs,
     earliest_start_h,
     place_half_width,
 )
-from opencarbon.physics.carbon import operational_kgco2e
+from opencarbon.physics.carbon import Z80, operational_kgco2e
 from opencarbon.physics.power import energy_kwh
 from opencarbon.tables.conform import conform
 from opencarbon.tables.reproduction import METHOD_ESTIMATE
@@ -83,7 +84,7 @@ def estimate_by_method(
             seen.filled() if figures.optimal_device_count is None else figures.optimal_device_count
         ),
         **_work(seen.stated_hours if method.predicts_hours else seen.known_hours, figures, wall_h),
-        **_carbon(figures, base, _place_pue(base, site_pue, context.regions.pue_nowhere)),
+        **_carbon(figures, base, _place_pue(base, site_pue, context.regions), context.regions.z),
     }
     return conform(pa.table(columns).select(METHOD_ESTIMATE.columns), METHOD_ESTIMATE)
 
@@ -100,18 +101,18 @@ def _work(stated_hours: Floats, figures: MethodFigures, wall_h: Floats) -> dict[
     }
 
 
-def _place_pue(base: Baseline, site_pue: Floats | None, pue_nowhere: float) -> tuple[Floats, Floats]:
+def _place_pue(base: Baseline, site_pue: Floats | None, regions: Regions) -> tuple[Floats, Floats]:
     """PUE of where each job runs, and the half-width of its logarithm."""
     if site_pue is None:
         return base.pue, base.pue_half_width
     known = np.isfinite(site_pue)
-    width = np.where(known, PUE_HALF_WIDTH["measured"], base.pue_half_width)
-    region = np.where(np.isnan(base.pue), pue_nowhere, base.pue)
+    width = np.where(known, PUE_HALF_WIDTH["measured"] * (regions.z / Z80), base.pue_half_width)
+    region = np.where(np.isnan(base.pue), regions.pue_nowhere, base.pue)
     return np.where(known, site_pue, region), width
 
 
 def _carbon(
-    figures: MethodFigures, base: Baseline, place_pue: tuple[Floats, Floats]
+    figures: MethodFigures, base: Baseline, place_pue: tuple[Floats, Floats], z: float
 ) -> dict[str, pa.Array[Any]]:
     energy = np.asarray(energy_kwh(figures.device_hours, figures.power_w))
     can, known = np.isfinite(energy), np.isfinite(base.intensity)
@@ -127,7 +128,7 @@ def _carbon(
         np.hypot(hours, power)
         for hours, power in ((figures.hours_up, figures.power_up), (figures.hours_down, figures.power_down))
     )
-    grid = place_half_width(intensity, intensity_sd, np.zeros(len(energy)))
+    grid = place_half_width(intensity, intensity_sd, np.zeros(len(energy)), z)
     facility_up, facility_down = np.hypot(up, pue_width), np.hypot(down, pue_width)
     operational_up, operational_down = np.hypot(facility_up, grid), np.hypot(facility_down, grid)
     return {

@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 
 from opencarbon.catalog.catalog import PaperDevice
 from opencarbon.estimation.curves import PlanningCurves
+from opencarbon.estimation.hours import row_of_device
 from opencarbon.estimation.jobs import Regions
-from opencarbon.estimation.work import device_index, known_training_flop, numbers, texts
+from opencarbon.estimation.work import known_training_flop, numbers, texts
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -206,7 +207,7 @@ def jobs_for_methods(jobs: pa.Table, context: MethodContext, *, is_predicting: b
     -------
     MethodJobs
     """
-    at, source = device_index(jobs, context.devices), texts(jobs["work_source"])
+    at, source = row_of_device(jobs["device"], context.devices), texts(jobs["work_source"])
     count, flop = numbers(jobs, "device_count"), known_training_flop(jobs)
     known = np.where(source == "device_hours", numbers(jobs, "device_hours"), np.nan)
     known = np.where(source == "wall_hours", numbers(jobs, "wall_hours") * count, known)

@@ -56,6 +56,7 @@ def _as_profile(seen: MethodJobs, context: MethodContext, *, is_paper: bool) -> 
         lifetime_h=context.lifetime_h,
         fleet_utilisation=context.fleet_utilisation,
         paper=context.paper if is_paper else None,
+        z=context.regions.z,
     )
     per_hour = power.embodied_kgco2e_per_device_hour
     return MethodFigures(

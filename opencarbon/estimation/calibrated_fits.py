@@ -1,0 +1,125 @@
+"""Fits of the calibrated profile: pooled utilisation, and the parameter alpha that states it."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from opencarbon.estimation import pooling
+from opencarbon.estimation.fit_evidence import (
+    FitDevice,
+    FitRun,
+    Pool,
+    fit_row,
+    log10_alpha_at_utilisation,
+    peers,
+)
+from opencarbon.estimation.hours import (
+    HIGHEST_UTILISATION,
+    ORIGIN_IDEAL_WALL_HOURS,
+    ideal_decades,
+)
+
+_ERRORS: Final = {"reported": math.hypot(pooling.WITHIN_FAMILY, pooling.CONVENTION)}
+
+
+def calibrated_rows(
+    used: Sequence[FitRun], known: Mapping[str, FitDevice], benchmarks: pa.Table | None, level: float
+) -> list[dict[str, Any]]:
+    """Fits of every device by pooled utilisation.
+
+    Parameters
+    ----------
+    used : sequence of FitRun
+    known : mapping of str to FitDevice
+    benchmarks : pa.Table or None
+        Throughput of tuned code: device, model, utilisation.
+    level : float
+        Share of new runs that the interval is to hold.
+
+    Returns
+    -------
+    list of dict
+        Rows of ``fact_device_fit``.
+    """
+    targets = tuple(known.values())
+    places = [device.place() for device in targets]
+    found = _least_error([_evidence(run) for run in used], list(_tuned(benchmarks, known)), places)
+    half = found.half_width(level)
+    rows = []
+    for device, centre, width in zip(targets, found.centre, half, strict=True):
+        pool = _pool(used, device)
+        reference = pool.reference_training_flop(device)
+        decades = float(ideal_decades(np.array([reference]), np.array([np.nan]))[0])
+        typical = centre + found.slope * decades
+        ends = np.exp(np.array([typical - width, typical, typical + width]))
+        utilisation = np.minimum(ends, HIGHEST_UTILISATION)
+        alphas = log10_alpha_at_utilisation(reference, utilisation, device.peak_tflop_per_s)
+        rows.append(
+            fit_row(device, alphas.tolist(), reference)
+            | pool.columns()
+            | {
+                "utilisation_low": float(utilisation[0]),
+                "utilisation": float(utilisation[1]),
+                "utilisation_high": float(utilisation[2]),
+                "ln_utilisation_per_decade": found.slope,
+                "reference_ideal_wall_hours": ORIGIN_IDEAL_WALL_HOURS * 10.0**decades,
+                "interval_level": level,
+            }
+        )
+    return rows
+
+
+def _least_error(
+    runs: list[pooling.Run], tuned: list[pooling.Run], places: list[pooling.Place]
+) -> pooling.Prediction:
+    """With or without the length of a run, with or without benchmarks: what errs least on families left out.
+
+    The plainest comes first, and stays unless another errs less.
+    """
+    plain = pooling.predicted(runs, places, with_slope=False)
+    if len(set(plain.held_out.family)) < pooling.LEAST_FAMILIES:
+        return plain
+    evidence = [runs, [*runs, *tuned]] if tuned else [runs]
+    others = [pooling.predicted(rows, places, with_slope=True) for rows in evidence]
+    others += [pooling.predicted(rows, places, with_slope=False) for rows in evidence[1:]]
+    return min((plain, *others), key=lambda found: found.held_out.mean_of_medians())
+
+
+def _evidence(run: FitRun) -> pooling.Run:
+    is_throughput = run.hours_scope == "throughput"
+    flop, ideal_h = np.array([run.training_flop]), np.array([run.ideal_device_hours() / run.devices])
+    return pooling.Run(
+        place=run.device.place(),
+        organisation=run.organisation,
+        family=run.family,
+        ln_utilisation=run.ln_utilisation(),
+        # What shows throughput alone is a piece of a run: its length says nothing.
+        ideal_decades=0.0 if is_throughput else float(ideal_decades(flop, ideal_h)[0]),
+        error=_ERRORS.get(run.flop_basis or "", pooling.WITHIN_FAMILY),
+        is_throughput=is_throughput,
+        is_own=run.is_own,
+    )
+
+
+def _tuned(benchmarks: pa.Table | None, known: Mapping[str, FitDevice]) -> Iterator[pooling.Run]:
+    for row in [] if benchmarks is None else benchmarks.to_pylist():
+        if row["device"] in known:
+            yield pooling.Run(
+                place=known[row["device"]].place(),
+                organisation="benchmark",
+                family=row["model"],
+                ln_utilisation=math.log(row["utilisation"]),
+                is_throughput=True,
+                is_benchmark=True,
+            )
+
+
+def _pool(used: Sequence[FitRun], device: FitDevice) -> Pool:
+    here = tuple(run for run in used if run.device.device == device.device)
+    own = tuple(run for run in here if run.is_own)
+    if own:
+        return Pool(own, "own_runs")
+    return Pool(here, "device_runs") if here else peers(used, device)
