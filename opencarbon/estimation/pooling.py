@@ -26,7 +26,7 @@ order first, so that the order they come in leaves no trace.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -243,6 +243,43 @@ def predicted(runs: Sequence[Run], places: Sequence[Place], *, with_slope: bool 
     -------
     Prediction
     """
+    own = [run for run in runs if run.is_own]
+    if own:
+        return _of_own_fleet([run for run in runs if not run.is_own], own, places, with_slope=with_slope)
+    return _of_new_family(runs, places, with_slope=with_slope)
+
+
+def _of_own_fleet(
+    published: Sequence[Run], own: Sequence[Run], places: Sequence[Place], *, with_slope: bool
+) -> Prediction:
+    """The fleet as seen against all that is published, whose slope and errors stay what they are.
+
+    Own runs of a project on a device are one observation: they may be tens of thousands, and a slope within one fleet
+    is not one between families.
+    """
+    known = _of_new_family(published, places, with_slope=with_slope) if published else None
+    slope = known.slope if known else 0.0
+    level = [run._replace(ln_utilisation=run.ln_utilisation - slope * run.ideal_decades) for run in own]
+    flat = [run._replace(ln_utilisation=run.ln_utilisation - slope * run.ideal_decades) for run in published]
+    found = _of_new_family([*flat, *_merged(level)], places, with_slope=False)
+    return replace(found, slope=slope, held_out=known.held_out if known else found.held_out)
+
+
+def _merged(own: Sequence[Run]) -> list[Run]:
+    """Runs of one project on one device as one, by the precision of each."""
+    groups: dict[tuple[Place, str], list[Run]] = {}
+    for run in _in_order(own):
+        groups.setdefault((run.place, run.family), []).append(run)
+    merged = []
+    for runs in groups.values():
+        values = np.array([run.ln_utilisation for run in runs])
+        weights = 1.0 / (np.array([run.error for run in runs]) ** 2 + _beyond(values))
+        mean = float(values @ weights / weights.sum())
+        merged.append(runs[0]._replace(ln_utilisation=mean, error=float(weights.sum()) ** -0.5))
+    return merged
+
+
+def _of_new_family(runs: Sequence[Run], places: Sequence[Place], *, with_slope: bool) -> Prediction:
     ordered = _in_order(runs)
     seen = _Evidence(ordered, with_slope)
     precision: Floats = np.asarray(np.linalg.inv(seen.covariance()), dtype=np.float64)
@@ -325,9 +362,13 @@ class _Evidence:
         return np.asarray(VAGUE**2 + BETWEEN_DEVICES**2 * (same_device.astype(np.float64) + same_generation))
 
     def _error_variance(self) -> Floats:
-        spread = np.hypot(np.hypot(BETWEEN_FAMILIES, BETWEEN_ORGANISATIONS), np.sqrt(2.0) * BETWEEN_DEVICES)
-        off = np.abs(self.values - CENTRE) / (FAR * spread)
-        return np.asarray(self.error**2 + spread**2 * np.maximum(0.0, off**2 - 1.0))
+        return np.asarray(self.error**2 + _beyond(self.values))
+
+
+def _beyond(values: Floats) -> Floats:
+    """Variance that widens the error of runs beyond :data:`FAR`."""
+    spread = math.hypot(BETWEEN_FAMILIES, BETWEEN_ORGANISATIONS, BETWEEN_DEVICES, BETWEEN_DEVICES)
+    return np.asarray(spread**2 * np.maximum(0.0, ((values - CENTRE) / (FAR * spread)) ** 2 - 1.0))
 
 
 def _names(names: Iterable[str]) -> NDArray[np.str_]:

@@ -476,3 +476,21 @@ def test_measured_throughput_alone_does_not_pass_for_hours_that_were_billed() ->
     as_billed = fitted(runs_of(*billed, *(row | {"hours_scope": "billed"} for row in fast)))[A100]
     as_throughput = fitted(runs_of(*billed, *(row | {"hours_scope": "throughput"} for row in fast)))[A100]
     assert 0.3 < as_throughput["utilisation"] < as_billed["utilisation"]
+
+
+def test_own_runs_leave_the_slope_to_the_published_ones_however_many_they_are() -> None:
+    rng = np.random.default_rng(2)
+    rows = []
+    for i in range(300):
+        flop = 10 ** rng.uniform(18, 23)
+        rows.append(
+            own(A100, 0.4, f"project {i % 3}") | {"run": f"own/{i}", "training_flop": flop, "devices": 8.0}
+        )
+        rows[-1]["device_hours"] = flop / (0.4 * 312 * 3.6e15)
+    before, after = fitted(MANY), fitted(pa.concat_tables([MANY, runs_of(*rows)]))
+    assert after[A100]["ln_utilisation_per_decade"] == before[A100]["ln_utilisation_per_decade"]
+    moved = {
+        name: abs(math.log(after[name]["utilisation"] / before[name]["utilisation"]))
+        for name in (A100, H100, "Google TPU v3", "NVIDIA K80")
+    }
+    assert moved[A100] == max(moved.values())
