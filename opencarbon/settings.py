@@ -60,6 +60,14 @@ class EpochAiSettings(_Section):
     models_url: str = "https://epoch.ai/data/notable_ai_models.csv"
 
 
+class HistorySettings(_Section):
+    """Completed runs of the own fleet, which the fits learn from."""
+
+    files: tuple[str, ...] = Field(
+        default=(), description="Logs of runs: files, folders and globs; formats are told by content."
+    )
+
+
 class HttpSettings(_Section):
     """How patiently the sources are asked."""
 
@@ -123,6 +131,17 @@ class EstimateSettings(_Section):
         le=1,
         description="Share of its life in use: 0.85 in Luccioni et al. 2022, sec. 4.1.",
     )
+    interval_level: float = Field(
+        default=0.8, ge=0.5, le=0.99, description="Share that intervals are to hold of what comes out."
+    )
+    refit_max_change_pct: float = Field(
+        default=25,
+        gt=0,
+        description="A refit that moves the predicted hours of a device by more is held: about the median error.",
+    )
+    refit_min_runs_kept_pct: float = Field(
+        default=50, ge=0, le=100, description="A refit that keeps fewer of the runs behind a device is held."
+    )
 
 
 class PlanSettings(_Section):
@@ -157,6 +176,7 @@ class Settings(BaseSettings):
 
     electricity_maps: ElectricityMapsSettings = ElectricityMapsSettings()
     epoch_ai: EpochAiSettings = EpochAiSettings()
+    history: HistorySettings = HistorySettings()
     http: HttpSettings = HttpSettings()
     store: StoreSettings = StoreSettings()
     publish: PublishSettings = PublishSettings()

@@ -18,6 +18,7 @@ _PATHS: Final = (
     ("store", "files"),
     ("publish", "root"),
     ("epoch_ai", "models_url"),
+    ("history", "files"),
     ("regions",),
     ("devices",),
 )

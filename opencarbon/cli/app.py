@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,6 +14,7 @@ from rich.console import Console
 from opencarbon.cli.options import (
     AsOf,
     Config,
+    Histories,
     Json,
     Manifests,
     MethodNames,
@@ -64,19 +66,31 @@ def check(
 def fit(
     *,
     models: Annotated[str | None, Parameter(help="Epoch AI's table of models, CSV file or URL.")] = None,
+    history: Histories = (),
     out: Annotated[str, Parameter(help="Parquet file for the device fits.")],
     config: Config = None,
     profile: ProfileName = None,
     exclude_model: Annotated[str | None, Parameter(help="Regular expression of models to leave out.")] = None,
+    accept: Annotated[
+        bool,
+        Parameter(negative=(), help="Take what the nights hold: later nights compare with this refit."),
+    ] = False,
     offline: Offline = False,
     json: Json = False,
 ) -> int:
-    """Refit the throughput of every device."""
+    """Refit the throughput of every device, and say what changes against the earlier fits."""
     from opencarbon.cli.inspect import fit_command
 
-    settings = settings_of(config, profile)
+    settings = settings_of(config, profile, history=history)
     return fit_command(
-        settings, out, models=models, exclude_model=exclude_model, offline=offline, as_json=json
+        settings,
+        out,
+        models=models,
+        exclude_model=exclude_model,
+        offline=offline,
+        accept=accept,
+        now_utc=datetime.now(UTC),
+        as_json=json,
     )
 
 
@@ -170,6 +184,27 @@ def reproduce(
     from opencarbon.cli.reproduce import reproduce_command
 
     return reproduce_command(settings_of(config, None), out, models=models, as_json=json)
+
+
+@app.command
+def evaluate(
+    *,
+    out: Annotated[str, Parameter(help="Folder for the tables, the figures and the page.")],
+    models: Annotated[
+        str | None, Parameter(help="Epoch AI's table of models, CSV file or URL: learn from it, and score its runs.")
+    ] = None,
+    expect_rows: Annotated[
+        str | None, Parameter(help="Refuse to score runs of another hash than this one.")
+    ] = None,
+    config: Config = None,
+    json: Json = False,
+) -> int:
+    """Score every method on runs whose family, or organisation, it has not seen."""
+    from opencarbon.cli.evaluate import evaluate_command
+
+    return evaluate_command(
+        settings_of(config, None), out, models=models, expected_rows=expect_rows, as_json=json
+    )
 
 
 @app.command

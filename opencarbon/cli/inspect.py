@@ -2,21 +2,26 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import pyarrow as pa
 from rich.table import Table
 
 from opencarbon.catalog import load_catalog
+from opencarbon.cli.fits import changes_json, print_changes
+from opencarbon.cli.history import history_report, print_report, report_json
 from opencarbon.cli.tables import console_for, print_warnings, printable, write_json
 from opencarbon.errors import ManifestError, PublishError, SourceError
 from opencarbon.estimation.training_runs import counts_by_reason
 from opencarbon.pipeline.files import output_file, write_single
-from opencarbon.pipeline.fits import collect_runs, fit_for_profile
-from opencarbon.pipeline.grid import http_limits
+from opencarbon.pipeline.fit_memory import previous_fits
+from opencarbon.pipeline.history import fleet_history
 from opencarbon.pipeline.jobs import manifest_rules
+from opencarbon.pipeline.refit import refit_devices
 from opencarbon.publishing.dictionary import dictionary_markdown
 from opencarbon.settings import Settings, masked
+from opencarbon.sources.fit_store import StoredFits, keep_fits
 from opencarbon.sources.manifests import (
     check_columns,
     find_manifests,
@@ -122,9 +127,11 @@ def fit_command(
     models: str | None,
     exclude_model: str | None,
     offline: bool,
+    accept: bool,
+    now_utc: datetime,
     as_json: bool,
 ) -> int:
-    """Refit the devices, write the fits, and print them with the reasons for leaving runs out.
+    """Refit the devices, write the fits that a night would use, and print what changes and why runs are left out.
 
     Parameters
     ----------
@@ -133,7 +140,13 @@ def fit_command(
     models : str or None
         Epoch AI's table of models where it is named; that of the settings is done without where it is out of reach.
     exclude_model : str or None
-    offline, as_json : bool
+        Models that take no part. The refit then stands alone: earlier fits have seen them, so none is held.
+    offline : bool
+    accept : bool
+        Write the refit with what is beyond the limits, and store it for the nights to compare with.
+    now_utc : datetime
+        Aware; from when an acceptance counts.
+    as_json : bool
 
     Returns
     -------
@@ -143,26 +156,43 @@ def fit_command(
     Raises
     ------
     SourceError
-        Where ``models`` is named and cannot be used.
+        Where ``models`` is named, or is to be accepted, and cannot be used; where no file of ``history.files`` can;
+        where the store cannot take what is accepted.
     """
     path = output_file(out)
     catalog = load_catalog(settings.devices, settings.regions)
     source = models or settings.epoch_ai.models_url
     is_refused = offline and scheme_of(source) not in ("", "file")
-    runs, events = collect_runs(
+    history, unread = fleet_history(settings, catalog, offline=offline)
+    logged = None if history is None else history.runs
+    previous, unstored = (None, []) if exclude_model else previous_fits(settings, now_utc)
+    refit = refit_devices(
         catalog,
+        settings,
         None if is_refused else source,
+        previous,
         exclude_model=exclude_model,
-        limits=http_limits(settings),
+        history=logged,
+        accept=accept,
     )
-    if models and events:
-        raise SourceError(f"{events[0].detail.partition('; ')[0]}: nothing was written")
-    fits = fit_for_profile(runs, catalog, settings.estimate.profile)
+    if (models or accept) and refit.models_refused:
+        raise SourceError(f"{refit.models_refused.detail.partition('; ')[0]}: nothing was written")
+    fits, runs, events = refit.fits, refit.runs, [*unstored, *refit.events]
+    alone = fits if refit.refit is None else refit.refit
+    own = (
+        None if history is None else history_report(history, runs, alone, catalog, settings.estimate.profile)
+    )
     write_single(path, DEVICE_FITS, [fits])
+    if accept:
+        accepted = StoredFits(fits, now_utc, refit.models, refit.legible_models, "accepted")
+        keep_fits(settings.store.root, accepted, profile=settings.estimate.profile)
     used, reasons = runs.filter(runs["used"]).num_rows, counts_by_reason(runs)
     if as_json:
-        notes = [event.detail for event in events]
-        write_json({"file": str(path), "used": used, "left_out": reasons, "notes": notes})
+        notes = [event.detail for event in (*events, *unread)]
+        content = {"file": str(path), "used": used, "left_out": reasons, "notes": notes}
+        compared = None if previous is None else previous.moment_utc.isoformat()
+        content |= {"compared_with": compared, "accepted": accept, "changes": changes_json(refit.changes)}
+        write_json(content | ({"history": report_json(own)} if own else {}))
         return 0
     print_warnings(events)
     console = console_for()
@@ -170,7 +200,14 @@ def fit_command(
     console.print(f"{used} of {runs.num_rows} runs used; left out:")
     for reason, count in reasons.items():
         console.print(f"{count:6} x {printable(reason)}")
-    console.print(f"fits of {fits.num_rows} devices in {path}")
+    for event in unread:
+        console.print(printable(event.detail))
+    if own:
+        print_report(console, own)
+    if previous is not None and refit.changes:
+        print_changes(console, refit.changes)
+    kept = "; accepted for the nights to come" if accept else ""
+    console.print(f"fits of {fits.num_rows} devices in {path}{kept}")
     return 0
 
 

@@ -1,5 +1,6 @@
 """Options of a night, the same for ``opencarbon run`` and for the flow."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,15 @@ Manifests = Annotated[
     list[str],
     Parameter(
         name=["--manifest", "-m"], consume_multiple=True, negative=(), help="Parquet files, folders or globs."
+    ),
+]
+Histories = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--history",
+        consume_multiple=True,
+        negative=(),
+        help="Logs of your own completed runs, files, folders or globs; default: history.files.",
     ),
 ]
 Config = Annotated[Path | None, Parameter(help="TOML file of settings.")]
@@ -67,7 +77,9 @@ class RunOptions:
         return settings_of(self.config, self.profile, self.out)
 
 
-def settings_of(config: Path | None, profile: str | None, out: str | None = None) -> Settings:
+def settings_of(
+    config: Path | None, profile: str | None, out: str | None = None, *, history: Sequence[str] = ()
+) -> Settings:
     """Settings with what the command line says over them.
 
     Parameters
@@ -75,12 +87,15 @@ def settings_of(config: Path | None, profile: str | None, out: str | None = None
     config : Path or None
     profile : str or None
     out : str or None
+    history : sequence of str
+        Places of run histories instead of those of the settings; none keeps them.
 
     Returns
     -------
     Settings
     """
-    return load_settings(config, {"estimate": {"profile": profile}, "publish": {"root": out}})
+    said = {"estimate": {"profile": profile}, "publish": {"root": out}, "history": {"files": history or None}}
+    return load_settings(config, said)
 
 
 def moment(text: str | None) -> datetime:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opencarbon.pipeline.night import Outcome
+from opencarbon.pipeline.refit import HELD
 from opencarbon.pipeline.summary import Summary
 from opencarbon.tables.events import Event
 
@@ -29,6 +30,8 @@ _LAYOUTS: Final = (
 """Columns that are shown, and whether in short words: the widest first."""
 
 _UNBOUNDED: Final = 1_000
+_MOST_HELD: Final = 8
+"""Held devices that are named one by one; the refit of a table that is wrong holds dozens."""
 _LEFT: Final = 4
 """Columns of text; the others are numbers and stand right."""
 
@@ -248,8 +251,13 @@ def _cells(row: dict[str, Any], *, short: bool = False) -> tuple[str, ...]:
 
 
 def _warnings(events: Iterable[Event]) -> Iterator[str]:
-    """One line for each kind of event, with the first of them."""
+    """A line for each held device, and one for each other kind of event with the first of them."""
     kept = [event for event in events if event.severity != "info"]
+    held = [event for event in kept if event.code == HELD]
+    kept = [event for event in kept if event.code != HELD]
+    yield from (f"held: {printable(event.detail)}" for event in held[:_MOST_HELD])
+    if len(held) > _MOST_HELD:
+        yield f"held: and {len(held) - _MOST_HELD} more devices, see run_event"
     counts = Counter((event.severity, event.source, event.code) for event in kept)
     first = {(event.severity, event.source, event.code): event for event in reversed(kept)}
     for kind, count in sorted(counts.items()):

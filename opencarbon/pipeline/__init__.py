@@ -17,8 +17,10 @@ from opencarbon.pipeline.context import (
     settings_catalog,
 )
 from opencarbon.pipeline.files import read_fits, write_single
-from opencarbon.pipeline.fits import collect_runs, fit_for_profile, models_location
-from opencarbon.pipeline.grid import http_limits, known_grid, pull_grid
+from opencarbon.pipeline.fit_memory import keep_published, keep_refit, refit_of_night
+from opencarbon.pipeline.fits import collect_runs
+from opencarbon.pipeline.grid import known_grid, pull_grid
+from opencarbon.pipeline.history import night_history
 from opencarbon.pipeline.jobs import read_jobs
 from opencarbon.pipeline.night import JobsRead, Night, Outcome, Prepared, Progress, night_of, silent
 from opencarbon.pipeline.partition import estimate_partition
@@ -101,17 +103,18 @@ def prepare(
     )
     progress("pull grid intensities", 1, 1)
     progress("refit devices", 0, 1)
-    models = None if fits_file else models_location(night)
-    runs, refused = collect_runs(catalog, models, limits=http_limits(night.settings))
+    history, unread = (None, []) if fits_file else night_history(night, catalog)
     if fits_file:
+        runs, refused = collect_runs(catalog, None)
         fits = read_fits(fits_file, DEVICE_FITS, catalog.devices)
     else:
-        fits = fit_for_profile(runs, catalog, night.settings.estimate.profile)
+        refit = refit_of_night(night, catalog, history)
+        fits, runs, refused = refit.fits, refit.runs, refit.events
     _LOG.info("devices fitted: devices=%d runs=%d warnings=%d", fits.num_rows, runs.num_rows, len(refused))
     keep_inputs(night.work, grid=grid, fits=fits, runs=runs)
     context = load_context(night)
     run_id, inputs = run_identity(night, jobs, context, runs)
-    events = (*jobs.events, *pulled, *unreadable, *refused, *degraded_zones(jobs, context))
+    events = (*jobs.events, *pulled, *unreadable, *refused, *unread, *degraded_zones(jobs, context))
     progress("refit devices", 1, 1)
     is_published = whole_run(Layout(Path(night.root)), run_id) is not None
     return Prepared(run_id, inputs, jobs.partitions, is_published, events)
@@ -157,6 +160,7 @@ def recommend(night: Night, jobs: JobsRead, prepared: Prepared) -> Outcome:
             *(night, jobs, load_context(night), prepared.events),
             *(prepared.run_id, prepared.inputs_sha256, staged),
         )
+    unkept = keep_published(night)
     published = publish(
         root,
         prepared.run_id,
@@ -168,6 +172,8 @@ def recommend(night: Night, jobs: JobsRead, prepared: Prepared) -> Outcome:
         now_utc=night.now_utc,
         extra=extra_columns(night),
     )
+    if published.status != "superseded":  # the nights after it have compared with others
+        unkept += keep_refit(night)
     summary = summary or summary_of_run(published.directory)
     _LOG.info("published: status=%s run_id=%s", published.status, prepared.run_id)
     return Outcome(
@@ -177,7 +183,7 @@ def recommend(night: Night, jobs: JobsRead, prepared: Prepared) -> Outcome:
         jobs_read=jobs.read,
         jobs_rejected=jobs.rejected,
         over_budget=summary.is_over_budget(budget_kgco2e),
-        events=prepared.events,
+        events=(*prepared.events, *unkept),
         summary=summary,
         rows=rows or {name: record.rows for name, record in published.tables.items()},
     )

@@ -18,7 +18,7 @@ from opencarbon.pipeline.files import missing_devices
 from opencarbon.pipeline.fits import collect_runs, fit_for_profile
 from opencarbon.pipeline.jobs import manifest_rules
 from opencarbon.pipeline.partition import estimate_batch
-from opencarbon.settings import Profile, Settings
+from opencarbon.settings import EstimateSettings, Profile, Settings
 from opencarbon.sources.manifests import (
     Rules,
     check_columns,
@@ -27,7 +27,7 @@ from opencarbon.sources.manifests import (
     read_partitions,
     scan_job_ids,
 )
-from opencarbon.tables.conform import conform
+from opencarbon.tables.conform import conform, of_any_minor_version
 from opencarbon.tables.contracts import PUBLISHED, Contract
 from opencarbon.tables.inputs import DEVICE_FITS, GRID_INTENSITY, PLANNED_JOBS
 
@@ -105,7 +105,7 @@ def estimate(
     chosen = _settings(settings, profile)
     catalog = settings_catalog(chosen)
     planned = _planned(jobs, manifest_rules(catalog, chosen))
-    known_fits = _fits(fits, catalog, profile)
+    known_fits = _fits(fits, catalog, chosen.estimate)
     missing = missing_devices(known_fits, planned)
     if missing:
         raise ConfigError(f"fits lack {missing}: fit them again, or leave fits out")
@@ -132,18 +132,17 @@ def _moment(as_of_utc: datetime | None) -> datetime:
     return as_of_utc.astimezone(UTC)
 
 
-def _fits(fits: pa.Table | None, catalog: Catalog, profile: Profile) -> pa.Table:
+def _fits(fits: pa.Table | None, catalog: Catalog, options: EstimateSettings) -> pa.Table:
     if fits is None:
         runs, _ = collect_runs(catalog, None)
-        return fit_for_profile(runs, catalog, profile)
-    return _usable(
-        fits.drop_columns(["run_id"]) if "run_id" in fits.column_names else fits, DEVICE_FITS, "fits"
-    )
+        return fit_for_profile(runs, catalog, options.profile, level=options.interval_level)
+    bare = fits.drop_columns(["run_id"]) if "run_id" in fits.column_names else fits
+    return _usable(bare, DEVICE_FITS, "fits")
 
 
 def _usable(table: pa.Table, contract: Contract, name: str) -> pa.Table:
     try:
-        return conform(table, contract)
+        return of_any_minor_version(table, contract)
     except ContractError as problem:
         raise ConfigError(f"{name} cannot be used: {problem}") from None
 

@@ -97,7 +97,7 @@ def compare_runs(
     found = _named_runs(names, catalog)
     refuse_unknown_region("region", region, catalog)
     runs, _ = collect_runs(catalog, None)
-    fits = fit_for_profile(runs, catalog, "calibrated")
+    fits = fit_for_profile(runs, catalog, "calibrated", level=settings.estimate.interval_level)
     no_grid = GRID_INTENSITY.schema().empty_table()
     context = build_context(_for_published_runs(settings), as_of_utc, catalog, no_grid, fits)
     jobs = _as_jobs(found, region)

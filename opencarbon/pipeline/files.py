@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from opencarbon.errors import ConfigError, ContractError, PublishError
 from opencarbon.publishing.parquet import TableWriter
 from opencarbon.sources.locations import public_name
-from opencarbon.tables.conform import conform
+from opencarbon.tables.conform import conform, of_any_minor_version
 from opencarbon.tables.contracts import Contract
 
 _ALL_IN_ONE: Final = 1 << 62
@@ -153,6 +153,48 @@ def write_text(path: Path, text: str) -> None:
         raise PublishError(f"{path} cannot be written: {problem.strerror or problem}") from problem
 
 
+def write_page(
+    folder: Path,
+    contracts: Mapping[str, Contract],
+    tables: Mapping[str, pa.Table],
+    figures: Mapping[str, tuple[str, str]],
+    page: str,
+) -> dict[str, int]:
+    """Write tables and figures first, the page that shows them last.
+
+    Parameters
+    ----------
+    folder : Path
+    contracts : mapping of str to Contract
+        Of every table.
+    tables : mapping of str to pa.Table
+        Written to ``tables/<name>.parquet``.
+    figures : mapping of str to tuple of str
+        Wide and narrow drawing, written to ``figures/<name>.svg`` and ``figures/<name>-narrow.svg``.
+    page : str
+        Written to ``index.html``.
+
+    Returns
+    -------
+    dict of str to int
+        Rows by table.
+
+    Raises
+    ------
+    PublishError
+        Where a file cannot be written.
+    """
+    rows = {
+        name: write_single(folder / "tables" / f"{name}.parquet", contracts[name], [table])
+        for name, table in tables.items()
+    }
+    for name, (wide, narrow) in figures.items():
+        write_text(folder / "figures" / f"{name}.svg", wide)
+        write_text(folder / "figures" / f"{name}-narrow.svg", narrow)
+    write_text(folder / "index.html", page)
+    return rows
+
+
 def read_fits(path: Path, contract: Contract, devices: pa.Table) -> pa.Table:
     """Device fits that ``opencarbon fit`` wrote, or those of a release.
 
@@ -176,7 +218,7 @@ def read_fits(path: Path, contract: Contract, devices: pa.Table) -> pa.Table:
         table = pq.ParquetFile(path).read()
         if "run_id" in table.column_names:
             table = table.drop_columns(["run_id"])
-        fits = conform(table, contract)
+        fits = of_any_minor_version(table, contract)
     except (OSError, pa.ArrowInvalid) as problem:
         raise ConfigError(f"device fits {path} cannot be read: {problem}") from None
     except ContractError as problem:

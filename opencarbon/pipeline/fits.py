@@ -6,7 +6,10 @@ import pyarrow as pa
 
 from opencarbon.catalog.catalog import PAPER_SOURCE, Catalog
 from opencarbon.errors import SourceError, SourceShapeError
-from opencarbon.estimation.fits import fit_devices, published_paper_fits
+from opencarbon.estimation.fits import fit_devices
+from opencarbon.estimation.own_power import fits_with_own_power, own_power
+from opencarbon.estimation.paper_fits import published_paper_fits
+from opencarbon.estimation.pooling import LEVEL
 from opencarbon.estimation.training_runs import training_runs
 from opencarbon.pipeline.night import Night
 from opencarbon.settings import Profile
@@ -17,6 +20,8 @@ from opencarbon.sources.storage import scheme_of
 from opencarbon.tables.events import Event
 
 _SOURCE: Final = "epoch_ai"
+
+ON_THE_CATALOG: Final = "devices are fitted on the published runs of the catalog"
 
 
 def models_location(night: Night) -> str | None:
@@ -40,7 +45,9 @@ def collect_runs(
     models: str | None,
     *,
     exclude_model: str | None = None,
+    history: pa.Table | None = None,
     limits: HttpLimits | None = None,
+    otherwise: str = ON_THE_CATALOG,
 ) -> tuple[pa.Table, list[Event]]:
     """Training runs to fit on.
 
@@ -51,8 +58,12 @@ def collect_runs(
         Epoch AI's table of models, URL or file; None asks nothing of it.
     exclude_model : str, optional
         Regular expression; models it finds take no part, whatever their source.
+    history : pa.Table, optional
+        ``RUN_HISTORY``: completed runs of the own fleet.
     limits : HttpLimits, optional
         How long and how often Epoch AI is asked.
+    otherwise : str, optional
+        What is done where Epoch AI gives nothing that can be used, for the warning.
 
     Returns
     -------
@@ -68,7 +79,7 @@ def collect_runs(
             if not epoch.num_rows:
                 raise SourceShapeError("Epoch AI's table of models has a header and no row")
         except SourceError as problem:
-            detail = f"{problem}; devices are fitted on the published runs of the catalog"
+            detail = f"{problem}; {otherwise}"
             events.append(Event("warning", _SOURCE, None, problem.code, detail))
     runs = training_runs(
         epoch,
@@ -76,11 +87,19 @@ def collect_runs(
         devices=catalog.devices,
         device_units=catalog.device_units,
         exclude_model=exclude_model,
+        history=history,
     )
     return runs, events
 
 
-def fit_for_profile(runs: pa.Table, catalog: Catalog, profile: Profile) -> pa.Table:
+def fit_for_profile(
+    runs: pa.Table,
+    catalog: Catalog,
+    profile: Profile,
+    *,
+    level: float = LEVEL,
+    history: pa.Table | None = None,
+) -> pa.Table:
     """Device fits that a profile estimates with.
 
     Parameters
@@ -90,15 +109,21 @@ def fit_for_profile(runs: pa.Table, catalog: Catalog, profile: Profile) -> pa.Ta
     catalog : Catalog
     profile : {"calibrated", "paper"}
         The paper's profile takes the intervals it publishes, and fits the other devices in its form.
+    level : float, optional
+        Share of new runs that the interval of the calibrated profile is to hold.
+    history : pa.Table, optional
+        ``RUN_HISTORY``: completed runs of the own fleet, whose measured power the calibrated profile takes.
 
     Returns
     -------
     pa.Table
         ``fact_device_fit`` without ``run_id``.
     """
-    fits = fit_devices(runs, catalog.devices, profile=profile)
+    fits = fit_devices(
+        runs, catalog.devices, profile=profile, level=level, benchmarks=catalog.benchmarks
+    )
     if profile == "calibrated":
-        return fits
+        return fits if history is None else fits_with_own_power(fits, own_power(history, catalog.devices))
     intervals = {
         name: (device.log10_alpha_low, device.log10_alpha_high)
         for name, device in catalog.paper_devices.items()

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from opencarbon.errors import PublishError
 from opencarbon.publishing.layout import Layout, put_in_place, sync
 from opencarbon.publishing.parquet import read_table, write_table
+from opencarbon.tables.conform import with_every_column
 from opencarbon.tables.contracts import Contract
 
 HISTORY_TABLES: Final = ("fact_total", "fact_device_fit", "dim_run")
@@ -92,8 +93,4 @@ def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
 
 
 def _widen(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Rows of an older minor version of the contract: the columns it did not have yet are null."""
-    lacking = [field for field in schema if field.name not in table.column_names]
-    for field in lacking:
-        table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-    return table.select(schema.names).cast(schema)
+    return with_every_column(table, schema).select(schema.names).cast(schema)

@@ -10,14 +10,10 @@ The digest is of the content, so that the same fetch stored twice is one file, a
 
 import hashlib
 import io
-import json
-import os
 import re
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final, Literal
-from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -25,15 +21,21 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from opencarbon.errors import ConfigError, ContractError, SourceUnavailableError
+from opencarbon.errors import ContractError, SourceUnavailableError
 from opencarbon.sources.locations import public_name
 from opencarbon.sources.storage import open_location, reason_of
+from opencarbon.sources.store_files import (
+    FORMAT,
+    content_of,
+    digest_of,
+    has_format,
+    listed,
+    parquet_bytes,
+    put,
+)
 from opencarbon.tables.conform import conform
 from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import GRID_INTENSITY
-
-FORMAT: Final = 1
-"""Format of the store that this version writes and reads."""
 
 LONGEST_LEAD: Final = timedelta(days=7)
 """How far past its fetch an hour may lie; a reader need not open older files."""
@@ -75,15 +77,12 @@ def append(root: str, table: pa.Table, *, fetched_at_utc: datetime) -> str:
     fetched = _aware(fetched_at_utc, "fetched_at_utc")
     rows = _sorted(conform(table, GRID_INTENSITY))
     _check_fetch(rows, fetched)
-    content = _parquet(rows)
-    name = f"{fetched.strftime(_FETCHED)}-{_digest(content)}.parquet"
+    content = parquet_bytes(rows)
+    name = f"{fetched.strftime(_FETCHED)}-{digest_of(content)}.parquet"
     path = f"intensity/v{FORMAT}/{fetched.strftime(_MONTH)}/{name}"
     system, base = open_location(root)
     try:
-        if not _has_format(system, base, root):
-            _write(system, f"{base}/store.json", json.dumps({"format": FORMAT}).encode())
-        if not _holds(system, f"{base}/{path}", content):
-            _write(system, f"{base}/{path}", content)
+        put(system, base, root, path, content)
     except (OSError, pa.ArrowException) as problem:
         reason = reason_of(problem)
     else:
@@ -131,7 +130,7 @@ def read_as_of(
     since = None if since_utc is None else _aware(since_utc, "since_utc")
     system, base = open_location(root)
     try:
-        _has_format(system, base, root)
+        has_format(system, base, root)
         paths = list(_files(system, f"{base}/intensity/v{FORMAT}", since, as_of))
     except (OSError, pa.ArrowException) as problem:
         paths, reason = [], reason_of(problem)
@@ -162,7 +161,7 @@ def snapshot_digest(table: pa.Table) -> str:
     str
         SHA-256 in hex. It depends on the rows alone, not on how the store splits them into files.
     """
-    return hashlib.sha256(_parquet(_sorted(conform(table, GRID_INTENSITY)))).hexdigest()
+    return hashlib.sha256(parquet_bytes(_sorted(conform(table, GRID_INTENSITY)))).hexdigest()
 
 
 def _aware(moment: datetime, name: str) -> datetime:
@@ -224,29 +223,15 @@ def _only(table: pa.Table, since: datetime | None, zones: Collection[str] | None
     return table
 
 
-def _parquet(rows: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    bare = rows.combine_chunks().replace_schema_metadata(None)
-    bare = bare.cast(pa.schema([field.remove_metadata() for field in bare.schema]))
-    pq.write_table(bare, buffer, compression="snappy", version="2.6", data_page_version="1.0")
-    return buffer.getvalue()
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
 def _files(system: pafs.FileSystem, folder: str, since: datetime | None, as_of: datetime) -> Iterator[str]:
     """Paths of the files fetched up to a time that may hold hours since another, oldest first."""
     oldest = "" if since is None else (since - LONGEST_LEAD).strftime(_FETCHED)
     newest = as_of.strftime(_FETCHED)
-    months = sorted(
-        info.base_name for info in _listed(system, folder) if info.type == pafs.FileType.Directory
-    )
+    months = sorted(info.base_name for info in listed(system, folder) if info.type == pafs.FileType.Directory)
     for month in months:
         if not _month_of(oldest) <= month <= _month_of(newest):
             continue
-        for name in sorted(info.base_name for info in _listed(system, f"{folder}/{month}")):
+        for name in sorted(info.base_name for info in listed(system, f"{folder}/{month}")):
             match = _FILE.fullmatch(name)
             if match and oldest <= match[1] <= newest:
                 yield f"{folder}/{month}/{name}"
@@ -256,16 +241,12 @@ def _month_of(fetched: str) -> str:
     return f"{fetched[:4]}-{fetched[4:6]}" if fetched else ""
 
 
-def _listed(system: pafs.FileSystem, folder: str) -> list[pafs.FileInfo]:
-    return system.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
-
-
 def _read(system: pafs.FileSystem, path: str) -> pa.Table | Event:
     name = path.rpartition("/")[2]
     match = _FILE.fullmatch(name)
     try:
-        content = _content(system, path)
-        if match is None or _digest(content) != match[2]:
+        content = content_of(system, path)
+        if match is None or digest_of(content) != match[2]:
             return _skipped(name, "its content does not match the digest in its name")
         return conform(pq.read_table(io.BytesIO(content)), GRID_INTENSITY)
     except (OSError, pa.ArrowException) as problem:
@@ -277,54 +258,3 @@ def _read(system: pafs.FileSystem, path: str) -> pa.Table | Event:
 def _skipped(name: str, reason: str) -> Event:
     detail = f"stored intensities of this fetch are left out: {reason}"
     return Event("warning", "intensity_store", name, "unreadable_file", detail)
-
-
-def _has_format(system: pafs.FileSystem, base: str, root: str) -> bool:
-    """Whether the store says its format; another format than ours is an error."""
-    path = f"{base}/store.json"
-    if system.get_file_info(path).type == pafs.FileType.NotFound:
-        return False
-    try:
-        said = json.loads(_content(system, path))["format"]
-    except (ValueError, KeyError, TypeError):
-        said = None
-    if said != FORMAT:
-        raise ConfigError(
-            f"the store at {public_name(root)} has format {said!r} and this version of opencarbon knows format "
-            f"{FORMAT}: use the version that wrote it, or set store.root to another folder"
-        )
-    return True
-
-
-def _content(system: pafs.FileSystem, path: str) -> bytes:
-    with system.open_input_stream(path, compression=None) as stream:
-        content: bytes = stream.read()
-    return content
-
-
-def _holds(system: pafs.FileSystem, path: str, content: bytes) -> bool:
-    found = system.get_file_info(path)
-    return (
-        found.type == pafs.FileType.File and found.size == len(content) and _content(system, path) == content
-    )
-
-
-def _write(system: pafs.FileSystem, path: str, content: bytes) -> None:
-    """All of the file or nothing: an object store does so by itself, a local one by renaming."""
-    if not isinstance(system, pafs.LocalFileSystem):
-        with system.open_output_stream(path, compression=None) as stream:
-            stream.write(content)
-        return
-    final = Path(path)
-    # In a folder of its own: a file that goes away while pyarrow lists its folder is an error to the reader.
-    staged = final.parent / ".staging" / f"{final.name}.{uuid4().hex}"
-    final.parent.mkdir(parents=True, exist_ok=True)
-    staged.parent.mkdir(exist_ok=True)
-    try:
-        with staged.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(final)
-    finally:
-        staged.unlink(missing_ok=True)

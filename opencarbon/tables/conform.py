@@ -20,6 +20,47 @@ if TYPE_CHECKING:  # pyarrow's classes are generic in its stubs only
 _EXAMPLES: Final = 3
 
 
+def of_any_minor_version(table: pa.Table, contract: Contract) -> pa.Table:
+    """Rows of an earlier minor version of a contract, in the columns of this one.
+
+    Parameters
+    ----------
+    table : pa.Table
+    contract : Contract
+
+    Returns
+    -------
+    pa.Table
+        The columns it did not have are null.
+
+    Raises
+    ------
+    ContractError
+        Where the rows break the contract.
+    """
+    return conform(with_every_column(table, contract.schema()), contract)
+
+
+def with_every_column(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows of an earlier minor version of a contract: columns that it did not have yet are null.
+
+    Parameters
+    ----------
+    table : pa.Table
+    schema : pa.Schema
+        Of the contract; a column without which no row can be is not added.
+
+    Returns
+    -------
+    pa.Table
+        The columns of the table, then those that it lacked.
+    """
+    for field in schema:
+        if field.nullable and field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
+
+
 def conform(table: pa.Table | pd.DataFrame, contract: Contract, *, extra: Sequence[Field] = ()) -> pa.Table:
     """Bring a table into the form of its contract, or say everything that is wrong with it.
 

@@ -306,12 +306,12 @@ def test_what_is_fetched_long_after_the_as_of_time_is_used_and_not_stored(site: 
     night = site.night(AS_OF, now_utc=AS_OF + timedelta(hours=3))
     assert night.events("electricity_maps") == [(None, "hindsight")]
     assert night.kinds_of_jobs()["DE"] == "forecast"
-    assert not site.store.exists()
+    assert not (site.store / "intensity").exists()
 
 
 def test_a_night_that_looks_ahead_stores_what_it_fetched_under_the_time_of_the_fetch(site: Site) -> None:
     site.night(AS_OF + timedelta(hours=5), now_utc=AS_OF)
-    (stored,) = site.store.rglob("*.parquet")
+    (stored,) = (site.store / "intensity").rglob("*.parquet")
     assert stored.name.startswith("20261120T220000")
 
 
@@ -349,7 +349,7 @@ def test_a_store_that_cannot_be_written_degrades_the_night(site: Site) -> None:
 
 def test_a_damaged_file_of_the_store_is_left_out_and_named(site: Site) -> None:
     site.night()
-    (stored,) = site.store.rglob("*.parquet")
+    (stored,) = (site.store / "intensity").rglob("*.parquet")
     stored.chmod(stored.stat().st_mode | stat.S_IWUSR)
     stored.write_bytes(stored.read_bytes()[:-10])
     night = site.night(AS_OF + timedelta(hours=1))

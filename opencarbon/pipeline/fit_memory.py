@@ -1,0 +1,149 @@
+"""What nights remember of their fits: those used last, from the store or the latest release, and keeping them."""
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from opencarbon.catalog import Catalog
+from opencarbon.errors import ContractError, PublishError, SourceError
+from opencarbon.pipeline.fits import models_location
+from opencarbon.pipeline.night import Night
+from opencarbon.pipeline.refit import Refit, count_models, refit_devices
+from opencarbon.pipeline.work import read_arrow
+from opencarbon.publishing.layout import Layout
+from opencarbon.publishing.parquet import read_table
+from opencarbon.settings import Settings
+from opencarbon.sources.fit_store import StoredFits, keep_fits, newest_fits
+from opencarbon.tables.conform import of_any_minor_version
+from opencarbon.tables.events import Event
+from opencarbon.tables.inputs import DEVICE_FITS
+
+_STORE: Final = "fit_store"
+_NOTE: Final = "refit.json"
+
+
+def refit_of_night(night: Night, catalog: Catalog, history: pa.Table | None) -> Refit:
+    """The fits that a night estimates with, compared with those used last before it.
+
+    Parameters
+    ----------
+    night : Night
+    catalog : Catalog
+    history : pa.Table or None
+        ``RUN_HISTORY``: completed runs of the own fleet.
+
+    Returns
+    -------
+    Refit
+        What is to be kept of it is noted in the work folder.
+    """
+    previous, events = _previous(night)
+    found = refit_devices(catalog, night.settings, models_location(night), previous, history=history)
+    counts = [found.models, found.legible_models]
+    (night.work / _NOTE).write_text(json.dumps(counts), encoding="utf-8")
+    return replace(found, events=[*events, *found.events])
+
+
+def keep_published(night: Night) -> list[Event]:
+    """Put the fits of the newest published night into the store, where a publisher died before it kept them.
+
+    Parameters
+    ----------
+    night : Night
+
+    Returns
+    -------
+    list of Event
+        A warning where the store cannot be written.
+    """
+    stored, _ = _stored(night)
+    published = _published(night)
+    return [] if published is None or not _is_newer(published, stored) else _keep(night, published)
+
+
+def keep_refit(night: Night) -> list[Event]:
+    """Put the fits of a published night into the store, for the nights after it.
+
+    Parameters
+    ----------
+    night : Night
+        With a refit in its work folder; fits from a file are not kept.
+
+    Returns
+    -------
+    list of Event
+        A warning where the store cannot be written.
+    """
+    note = night.work / _NOTE
+    if not note.exists():
+        return []
+    models, legible = json.loads(note.read_text(encoding="utf-8"))
+    return _keep(night, StoredFits(read_arrow(night.work / "fits.arrow"), night.as_of_utc, models, legible))
+
+
+def previous_fits(settings: Settings, as_of_utc: datetime) -> tuple[StoredFits | None, list[Event]]:
+    """The newest fits that the store holds from before a moment.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of_utc : datetime
+
+    Returns
+    -------
+    tuple of StoredFits or None, and list of Event
+        Warnings of files, or of a store, that cannot be read.
+    """
+    try:
+        return newest_fits(settings.store.root, profile=settings.estimate.profile, as_of_utc=as_of_utc)
+    except SourceError as problem:
+        detail = f"{problem}; the refit is compared with no earlier one"
+        return None, [Event("warning", _STORE, None, problem.code, detail)]
+
+
+def _stored(night: Night) -> tuple[StoredFits | None, list[Event]]:
+    return previous_fits(night.settings, night.as_of_utc)
+
+
+def _previous(night: Night) -> tuple[StoredFits | None, list[Event]]:
+    """Fits used last: those of the store, or of the latest run where its publisher died before it kept them."""
+    stored, events = _stored(night)
+    published = _published(night)
+    return (published if published is not None and _is_newer(published, stored) else stored), events
+
+
+def _is_newer(published: StoredFits, stored: StoredFits | None) -> bool:
+    return stored is None or published.moment_utc > stored.moment_utc
+
+
+def _published(night: Night) -> StoredFits | None:
+    """Fits of the latest published run, if it looked from before this night and in its profile."""
+    layout = Layout(Path(night.root))
+    try:
+        run_id = layout.latest_run()
+        if run_id is None:
+            return None
+        folder = layout.runs / run_id
+        run = read_table(folder, "dim_run").to_pylist()[0]
+        if run["as_of_utc"] >= night.as_of_utc or run["profile"] != night.settings.estimate.profile:
+            return None
+        fits = of_any_minor_version(
+            read_table(folder, "fact_device_fit").drop_columns(["run_id"]), DEVICE_FITS
+        )
+        models, legible = count_models(read_table(folder, "training_runs"))
+    except (OSError, pa.ArrowException, PublishError, ContractError):
+        return None  # a release that cannot be read is made again, and says so itself
+    return StoredFits(fits, run["as_of_utc"], models, legible)
+
+
+def _keep(night: Night, fits: StoredFits) -> list[Event]:
+    try:
+        keep_fits(night.settings.store.root, fits, profile=night.settings.estimate.profile)
+    except SourceError as problem:
+        detail = f"{problem}; the next night compares with the published fits instead"
+        return [Event("warning", _STORE, None, problem.code, detail)]
+    return []

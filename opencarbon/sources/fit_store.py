@@ -1,0 +1,203 @@
+"""The append-only store of device fits: one immutable file for every night and every acceptance.
+
+::
+
+    <root>/store.json                                                     {"format": 1}
+    <root>/device_fits/v1/<profile>/<moment>-<night or accepted>-<digest>.parquet
+
+The moment is that which the night looked from, or that of the acceptance. The digest is of the content, so that the
+same night stored twice is one file, and a damaged file is recognised.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from opencarbon.errors import ContractError, SourceUnavailableError
+from opencarbon.sources.locations import public_name
+from opencarbon.sources.storage import open_location, reason_of
+from opencarbon.sources.store_files import (
+    FORMAT,
+    content_of,
+    digest_of,
+    has_format,
+    listed,
+    parquet_bytes,
+    put,
+)
+from opencarbon.tables.conform import conform, of_any_minor_version
+from opencarbon.tables.events import Event
+from opencarbon.tables.inputs import DEVICE_FITS
+
+_FILE: Final = re.compile(r"(\d{8}T\d{12}Z)-(night|accepted)-([0-9a-f]{16})\.parquet")
+_MOMENT: Final = "%Y%m%dT%H%M%S%fZ"
+_HOUR: Final = len("20261122T21")
+"""Where the text of a moment ends its hour."""
+_MODELS: Final = "models"
+_LEGIBLE: Final = "legible_models"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFits:
+    """Fits as a night used them, or as a person accepted them.
+
+    Parameters
+    ----------
+    fits : pa.Table
+        ``DEVICE_FITS``.
+    moment_utc : datetime
+        Aware: what the night looked from, or when they were accepted.
+    models, legible_models : int
+        Rows of Epoch AI's table behind them, and those of which device, hours and FLOP could be read; 0 where it had
+        no part.
+    kind : {"night", "accepted"}
+    """
+
+    fits: pa.Table
+    moment_utc: datetime
+    models: int
+    legible_models: int
+    kind: Literal["night", "accepted"] = "night"
+
+
+def keep_fits(root: str, stored: StoredFits, *, profile: str) -> str:
+    """Store fits, as one immutable file.
+
+    Parameters
+    ----------
+    root : str
+        Folder of the store: a path or a URI that pyarrow knows. It is made where it is missing.
+    stored : StoredFits
+    profile : str
+        Profiles are kept apart.
+
+    Returns
+    -------
+    str
+        Path of the file below the root. The same fits again give the same file.
+
+    Raises
+    ------
+    ContractError
+        If the table breaks ``DEVICE_FITS``.
+    ConfigError
+        If the store has a format that this version does not know.
+    SourceUnavailableError
+        If the store cannot be written.
+    """
+    counts: dict[bytes | str, bytes | str] = {
+        _MODELS: str(stored.models),
+        _LEGIBLE: str(stored.legible_models),
+    }
+    content = parquet_bytes(conform(stored.fits, DEVICE_FITS), counts)
+    name = f"{_text(stored.moment_utc)}-{stored.kind}-{digest_of(content)}.parquet"
+    path = f"{_folder(profile)}/{name}"
+    system, base = open_location(root)
+    try:
+        put(system, base, root, path, content)
+    except (OSError, pa.ArrowException) as problem:
+        reason = reason_of(problem)
+    else:
+        return path
+    raise SourceUnavailableError(f"the store of fits at {public_name(root)} cannot be written: {reason}")
+
+
+def newest_fits(root: str, *, profile: str, as_of_utc: datetime) -> tuple[StoredFits | None, list[Event]]:
+    """The newest fits of before a moment.
+
+    Of nights, those count that looked from before ``as_of_utc``, so that a night which is run again compares with what
+    it compared with. An acceptance counts from the start of its hour: a night looks from the start of one, and one
+    that is run after an acceptance is to know of it. Among files of one moment the last by name counts.
+
+    Parameters
+    ----------
+    root : str
+        Folder of the store: a path or a URI that pyarrow knows. Where nothing is, there are none.
+    profile : str
+    as_of_utc : datetime
+        Aware.
+
+    Returns
+    -------
+    tuple of StoredFits or None, and list of Event
+        A warning for each newer file that is damaged or cannot be read.
+
+    Raises
+    ------
+    ConfigError
+        If the store has a format that this version does not know.
+    SourceUnavailableError
+        If the store cannot be listed.
+    """
+    system, base = open_location(root)
+    folder = f"{base}/{_folder(profile)}"
+    try:
+        has_format(system, base, root)
+        names = [info.base_name for info in listed(system, folder)]
+    except (OSError, pa.ArrowException) as problem:
+        names, reason = [], reason_of(problem)
+    else:
+        reason = ""
+    if reason:
+        raise SourceUnavailableError(f"the store of fits at {public_name(root)} cannot be read: {reason}")
+    events: list[Event] = []
+    for name in _newest_first(names, as_of_utc):
+        found = _read(system, folder, name)
+        if isinstance(found, StoredFits):
+            return found, events
+        events.append(found)
+    return None, events
+
+
+def _folder(profile: str) -> str:
+    return f"device_fits/v{FORMAT}/{profile}"
+
+
+def _text(moment_utc: datetime) -> str:
+    if moment_utc.tzinfo is None:
+        raise ValueError(f"the moment of fits must carry a time zone, not {moment_utc.isoformat()}")
+    return moment_utc.astimezone(UTC).strftime(_MOMENT)
+
+
+def _newest_first(names: list[str], as_of_utc: datetime) -> Iterator[str]:
+    limit = _text(as_of_utc)
+    for name in sorted(names, reverse=True):
+        match = _FILE.fullmatch(name)
+        if match and (match[1] < limit or (match[2] == "accepted" and match[1][:_HOUR] <= limit[:_HOUR])):
+            yield name
+
+
+def _read(system: pafs.FileSystem, folder: str, name: str) -> StoredFits | Event:
+    match = _FILE.fullmatch(name)
+    try:
+        content = content_of(system, f"{folder}/{name}")
+        if match is None or digest_of(content) != match[3]:
+            return _skipped(name, "its content does not match the digest in its name")
+        with pq.ParquetFile(io.BytesIO(content)) as file:
+            table = file.read()
+        said = table.schema.metadata or {}
+        models, legible = (int(said[name.encode()]) for name in (_MODELS, _LEGIBLE))
+        moment = datetime.strptime(match[1], _MOMENT).replace(tzinfo=UTC)
+        fits = of_any_minor_version(table.replace_schema_metadata(None), DEVICE_FITS)
+        return StoredFits(fits, moment, models, legible, "night" if match[2] == "night" else "accepted")
+    except (OSError, pa.ArrowException) as problem:
+        return _skipped(name, reason_of(problem))
+    except (KeyError, ValueError):
+        return _skipped(name, f"it does not say {_MODELS} and {_LEGIBLE}")
+    except ContractError as problem:
+        return _skipped(name, problem.violations[0])
+
+
+def _skipped(name: str, reason: str) -> Event:
+    detail = (
+        f"stored fits {name} are passed over: {reason}; older ones are compared with. Restore the file, or delete it "
+        "to be rid of this warning"
+    )
+    return Event("warning", "fit_store", name, "unreadable_file", detail)

@@ -1,0 +1,180 @@
+"""Files of the store: its format, and immutable files that are written whole or not at all."""
+
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from opencarbon.errors import ConfigError
+from opencarbon.sources.locations import public_name
+
+FORMAT: Final = 1
+"""Format of the store that this version writes and reads."""
+
+
+def has_format(system: pafs.FileSystem, base: str, root: str) -> bool:
+    """Whether a store says its format.
+
+    Parameters
+    ----------
+    system : pyarrow.fs.FileSystem
+    base : str
+        Folder of the store within it.
+    root : str
+        The same as the user names it, for messages.
+
+    Returns
+    -------
+    bool
+        False where nothing was stored yet.
+
+    Raises
+    ------
+    ConfigError
+        If the store has another format than ours.
+    """
+    path = f"{base}/store.json"
+    if system.get_file_info(path).type == pafs.FileType.NotFound:
+        return False
+    try:
+        said = json.loads(content_of(system, path))["format"]
+    except (ValueError, KeyError, TypeError):
+        said = None
+    if said != FORMAT:
+        raise ConfigError(
+            f"the store at {public_name(root)} has format {said!r} and this version of opencarbon knows format "
+            f"{FORMAT}: use the version that wrote it, or set store.root to another folder"
+        )
+    return True
+
+
+def put(system: pafs.FileSystem, base: str, root: str, path: str, content: bytes) -> None:
+    """Put an immutable file into a store; nothing happens where it is there already.
+
+    Parameters
+    ----------
+    system : pyarrow.fs.FileSystem
+    base, root : str
+        As for :func:`has_format`.
+    path : str
+        Below the root, with a digest of the content in its name.
+    content : bytes
+
+    Raises
+    ------
+    ConfigError
+        If the store has another format than ours.
+    """
+    if not has_format(system, base, root):
+        _write(system, f"{base}/store.json", json.dumps({"format": FORMAT}).encode())
+    if not _holds(system, f"{base}/{path}", content):
+        _write(system, f"{base}/{path}", content)
+
+
+def listed(system: pafs.FileSystem, folder: str) -> list[pafs.FileInfo]:
+    """What a folder holds, nothing where there is none.
+
+    Parameters
+    ----------
+    system : pyarrow.fs.FileSystem
+    folder : str
+
+    Returns
+    -------
+    list of pyarrow.fs.FileInfo
+    """
+    return system.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
+
+
+def content_of(system: pafs.FileSystem, path: str) -> bytes:
+    """Content of a file.
+
+    Parameters
+    ----------
+    system : pyarrow.fs.FileSystem
+    path : str
+
+    Returns
+    -------
+    bytes
+    """
+    with system.open_input_stream(path, compression=None) as stream:
+        content: bytes = stream.read()
+    return content
+
+
+def digest_of(content: bytes) -> str:
+    """Fingerprint in the name of a file, by which a damaged one is recognised.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    str
+        16 hex digits of its SHA-256.
+    """
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def parquet_bytes(rows: pa.Table, metadata: dict[bytes | str, bytes | str] | None = None) -> bytes:
+    """A table as a Parquet file that depends on its values alone.
+
+    Parameters
+    ----------
+    rows : pa.Table
+    metadata : dict, optional
+        Kept in the file beside its values.
+
+    Returns
+    -------
+    bytes
+    """
+    buffer = io.BytesIO()
+    schema = pa.schema([field.remove_metadata() for field in rows.schema], metadata=metadata)
+    pq.write_table(
+        rows.combine_chunks().cast(schema),
+        buffer,
+        compression="snappy",
+        version="2.6",
+        data_page_version="1.0",
+    )
+    return buffer.getvalue()
+
+
+def _holds(system: pafs.FileSystem, path: str, content: bytes) -> bool:
+    found = system.get_file_info(path)
+    return (
+        found.type == pafs.FileType.File
+        and found.size == len(content)
+        and content_of(system, path) == content
+    )
+
+
+def _write(system: pafs.FileSystem, path: str, content: bytes) -> None:
+    """All of the file or nothing: an object store does so by itself, a local one by renaming."""
+    if not isinstance(system, pafs.LocalFileSystem):
+        with system.open_output_stream(path, compression=None) as stream:
+            stream.write(content)
+        return
+    final = Path(path)
+    # In a folder of its own: a file that goes away while pyarrow lists its folder is an error to the reader.
+    staged = final.parent / ".staging" / f"{final.name}.{uuid4().hex}"
+    final.parent.mkdir(parents=True, exist_ok=True)
+    staged.parent.mkdir(exist_ok=True)
+    try:
+        with staged.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(final)
+    finally:
+        staged.unlink(missing_ok=True)
