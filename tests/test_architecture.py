@@ -49,7 +49,7 @@ def test_one_module_imports_the_http_client() -> None:
 def test_libraries_of_an_extra_are_imported_in_one_room_each() -> None:
     assert importers_of("sklearn") == {"estimation/regressors.py"}
     assert importers_of("jinja2") | importers_of("markupsafe") == {
-        "publishing/page.py",
+        "publishing/drawings.py",
         "publishing/render.py",
     }
     assert all(path.startswith("publishing/figures/") for path in importers_of("matplotlib"))

@@ -191,7 +191,8 @@ def evaluate(
     *,
     out: Annotated[str, Parameter(help="Folder for the tables, the figures and the page.")],
     models: Annotated[
-        str | None, Parameter(help="Epoch AI's table of models, CSV file or URL: learn from it, and score its runs.")
+        str | None,
+        Parameter(help="Epoch AI's table of models, CSV file or URL: learn from it, and score its runs."),
     ] = None,
     expect_rows: Annotated[
         str | None, Parameter(help="Refuse to score runs of another hash than this one.")

@@ -31,7 +31,7 @@ from opencarbon.estimation.training_compute import training_compute_table
 from opencarbon.estimation.training_runs import training_runs
 from opencarbon.pipeline.compare import compare_runs
 from opencarbon.pipeline.context import settings_catalog
-from opencarbon.pipeline.files import write_single, write_text
+from opencarbon.pipeline.files import write_page
 from opencarbon.pipeline.grid import http_limits
 from opencarbon.pipeline.night import Progress, silent
 from opencarbon.publishing.figures import Actual, EmbodiedFigure, reproduction_figures
@@ -114,7 +114,7 @@ def reproduce(
         Where the folder cannot be written.
     """
     catalog, paper = settings_catalog(settings), load_paper()
-    epoch = None if models is None else _epoch(models, settings)
+    epoch = None if models is None else read_models(models, settings)
     progress("reproduce", 0, len(_STEPS))
     runs = training_runs(epoch, catalog.runs, devices=catalog.devices, device_units=catalog.device_units)
     progress("reproduce", 1, len(_STEPS))
@@ -138,7 +138,24 @@ def reproduce(
     )
 
 
-def _epoch(models: str, settings: Settings) -> pa.Table:
+def read_models(models: str, settings: Settings) -> pa.Table:
+    """Epoch AI's table of models, which must hold something.
+
+    Parameters
+    ----------
+    models : str
+        File or URL.
+    settings : Settings
+
+    Returns
+    -------
+    pa.Table
+
+    Raises
+    ------
+    SourceError
+        Where it cannot be had, or is no such table.
+    """
     epoch = parse_models(fetch_bytes(models, limits=http_limits(settings)))
     if not epoch.num_rows:
         raise SourceShapeError("Epoch AI's table of models has a header and no row: nothing was written")
@@ -196,14 +213,5 @@ def _facts(runs: pa.Table, models: str | None) -> dict[str, str]:
 def _write(
     folder: Path, tables: Mapping[str, pa.Table], figures: Mapping[str, tuple[str, str]], page: str
 ) -> dict[str, int]:
-    """Tables and figures first, the page that shows them last."""
     contracts = REPRODUCED | {_EMBODIED: PUBLISHED[_EMBODIED], METHOD_ESTIMATE.name: METHOD_ESTIMATE}
-    rows = {
-        name: write_single(folder / "tables" / f"{name}.parquet", contracts[name], [table])
-        for name, table in tables.items()
-    }
-    for name, (wide, narrow) in figures.items():
-        write_text(folder / "figures" / f"{name}.svg", wide)
-        write_text(folder / "figures" / f"{name}-narrow.svg", narrow)
-    write_text(folder / "index.html", page)
-    return rows
+    return write_page(folder, contracts, tables, figures, page)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 
 from opencarbon.errors import ConfigError
 from opencarbon.estimation.reproduction.findings import Finding
-from opencarbon.publishing.figures.captions import CAPTIONS, Caption
+from opencarbon.publishing.drawings import SourceList, drawing_of
+from opencarbon.publishing.figures.captions import CAPTIONS
 from opencarbon.publishing.numbers import number
-from opencarbon.publishing.render import Cell, TableView, render, view
+from opencarbon.publishing.render import Cell, render
 from opencarbon.publishing.reproduction_tables import (
     AGREES_WITHIN_PCT,
     compute_view,
@@ -26,7 +26,6 @@ _PAPER_TABLES: Final = {
     "table_2": "Table 2: operational emissions of six models",
     "table_3": "Table 3: embodied emissions of six models",
 }
-_SOURCES_NAMED: Final = 6
 _DATA: Final[dict[str, tuple[str, ...]]] = {
     "figure_1": ("figure_1",),
     "figure_4": ("figure_4",),
@@ -41,16 +40,6 @@ _CONTENTS: Final = (
     *(("findings", "Findings"), ("tables", "Tables"), ("figures", "Figures"), ("errors", "Errors")),
     *(("compute", "Training computation"), ("methods", "Methods"), ("sources", "Sources")),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Drawing:
-    id: str
-    caption: Caption
-    wide: Any
-    narrow: Any
-    sources: Sequence[Cell]
-    data: Sequence[TableView]
 
 
 def reproduction_page(
@@ -91,9 +80,7 @@ def reproduction_page(
     unknown = sorted(figures.keys() - CAPTIONS.keys())
     if unknown:
         raise ConfigError(f"no caption for the figures {', '.join(unknown)}: known are {', '.join(CAPTIONS)}")
-    cited = {source for table in tables.values() for source in _cited(table)}
-    rows = [row for row in sources.to_pylist() if row["source_id"] in cited]
-    anchors = {row["source_id"]: f"#source-{i}" for i, row in enumerate(rows)}
+    listed = SourceList.of(tables.values(), sources)
     cells = tables["paper_cell"].to_pylist()
     return render(
         "reproduction.html",
@@ -102,15 +89,25 @@ def reproduction_page(
         contents=_CONTENTS,
         findings=findings,
         cells=[paper_table(name, caption, cells) for name, caption in _PAPER_TABLES.items()],
-        figures=[_drawing(name, figures[name], tables, anchors) for name in CAPTIONS if name in figures],
+        figures=[
+            drawing_of(
+                name,
+                CAPTIONS[name],
+                figures[name],
+                {table: tables[table] for table in _DATA[name] if table in tables},
+                listed.anchors,
+            )
+            for name in CAPTIONS
+            if name in figures
+        ],
         errors=errors_view(tables),
-        compute=compute_view(tables["training_compute"], anchors),
+        compute=compute_view(tables["training_compute"], listed.anchors),
         methods=[
-            row | {"source": Cell(row["source_id"], href=anchors.get(row["source_id"]))}
+            row | {"source": Cell(row["source_id"], href=listed.anchors.get(row["source_id"]))}
             for row in tables["dim_method"].to_pylist()
         ],
-        attributions=sorted({row["attribution"] for row in rows if row["attribution"]}),
-        sources=[row | {"anchor": anchors[row["source_id"]][1:]} for row in rows],
+        attributions=listed.attributions,
+        sources=listed.rows,
         facts=facts,
     )
 
@@ -144,29 +141,3 @@ def _highlights(tables: Mapping[str, pa.Table]) -> list[tuple[str, str]]:
         ("published runs in the fit", f"{used} of {tables['figure_4'].num_rows}"),
         ("methods described", number(tables["dim_method"].num_rows)),
     ]
-
-
-def _drawing(
-    name: str, drawn: tuple[str, str], tables: Mapping[str, pa.Table], anchors: Mapping[str, str]
-) -> _Drawing:
-    from markupsafe import Markup
-
-    caption = CAPTIONS[name]
-    shown = [table for table in _DATA[name] if table in tables]
-    wide, narrow = (Markup(svg) for svg in drawn)  # noqa: S704  # drawn by this package, which escapes names
-    data = [view(tables[table], f"{number(tables[table].num_rows)} rows", sources=anchors) for table in shown]
-    named = [source for table in shown for source in _cited(tables[table])]
-    return _Drawing(name.replace("_", "-"), caption, wide, narrow, _source_cells(named, anchors), data)
-
-
-def _cited(table: pa.Table) -> Iterator[str]:
-    """Sources of a table, the most frequent first."""
-    columns = [name for name in table.column_names if name.endswith("source_id")]
-    values = [value for name in columns for value in table[name].to_pylist() if value is not None]
-    yield from sorted(set(values), key=lambda value: (-values.count(value), value))
-
-
-def _source_cells(named: Sequence[str], anchors: Mapping[str, str]) -> list[Cell]:
-    cells = [Cell(name, href=anchors.get(name)) for name in named[:_SOURCES_NAMED]]
-    more = len(named) - len(cells)
-    return [*cells, Cell(f"and {more} more, named in the data")] if more else cells
