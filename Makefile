@@ -17,8 +17,9 @@ lint: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(VENV)/.ready
-	$(BIN)/pytest
+test: $(VENV)/.ready ## benchmarks by themselves: they compare times
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/benchmarks
+	$(BIN)/pytest tests/benchmarks
 
 fast: $(VENV)/.ready ## tests without the slow ones
 	$(BIN)/pytest -m "not slow"

@@ -1,7 +1,7 @@
 """Device-hours that a fit predicts, in either form a fit may have.
 
-Fits with a slope of utilisation (the calibrated profile) predict from utilisation: that at the reference, moved
-by the ideal wall-hours of the run. Fits without one (the paper's form) predict from alpha.
+Fits with a slope of utilisation (the calibrated profile) predict from the throughput that alpha states at the
+reference, moved by the ideal wall-hours of the run. Fits without one (the paper's form) follow alpha over the run.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opencarbon.errors import FitError
-from opencarbon.physics.throughput import FLOP_PER_TFLOP_HOUR, device_hours
+from opencarbon.physics.throughput import FLOP_PER_TFLOP_HOUR, device_hours, mean_tflop_per_s
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+
+_FAST_TO_SLOW: Final = ("log10_alpha_high", "log10_alpha", "log10_alpha_low")
 
 HIGHEST_UTILISATION: Final = 0.95
 """Bound of every utilisation: no training run sustains the dense peak of its device."""
@@ -85,26 +87,21 @@ def fitted_device_hours(
         Where a device has no fit.
     """
     at = row_of_device(device, fits)
-    log10_alpha_low, log10_alpha, log10_alpha_high = (
-        _column(fits, name)[at] for name in ("log10_alpha_low", "log10_alpha", "log10_alpha_high")
-    )
     slope = _column(fits, "ln_utilisation_per_decade")[at]
     by_alpha = np.isnan(slope)
+    alphas = np.stack([_column(fits, name) for name in _FAST_TO_SLOW])
     hours = np.full((3, len(at)), np.nan)
     if by_alpha.any():
-        parameters = (log10_alpha_high, log10_alpha, log10_alpha_low)
-        for row, parameter in zip(hours, parameters, strict=True):
-            row[by_alpha] = device_hours(training_flop[by_alpha], parameter[by_alpha])
+        hours[:, by_alpha] = device_hours(training_flop[by_alpha], alphas[:, at[by_alpha]])
     if not by_alpha.all():
         rest = ~by_alpha
+        row, flop = at[rest], training_flop[rest]
+        stated = mean_tflop_per_s(_column(fits, "reference_training_flop"), alphas)[:, row]
         peak = _column(devices, "peak_dense_tflop_per_s")[row_of_device(device, devices)][rest]
-        ideal = training_flop[rest] / (peak * FLOP_PER_TFLOP_HOUR)
-        decades = ideal_decades(training_flop[rest], ideal / device_count[rest])
-        reference = np.log10(_column(fits, "reference_ideal_wall_hours")[at][rest] / ORIGIN_IDEAL_WALL_HOURS)
-        moved = np.exp(slope[rest] * (decades - reference))
-        names = ("utilisation_high", "utilisation", "utilisation_low")
-        for row, name in zip(hours, names, strict=True):
-            row[rest] = ideal / np.minimum(_column(fits, name)[at][rest] * moved, HIGHEST_UTILISATION)
+        ideal = flop / (peak * FLOP_PER_TFLOP_HOUR)
+        reference = np.log10(_column(fits, "reference_ideal_wall_hours")[row] / ORIGIN_IDEAL_WALL_HOURS)
+        moved = np.exp(slope[rest] * (ideal_decades(flop, ideal / device_count[rest]) - reference))
+        hours[:, rest] = ideal / np.minimum(stated * moved / peak, HIGHEST_UTILISATION)
     return FittedHours(*hours)
 
 

@@ -152,7 +152,10 @@ class HeldOut:
     def mean_of_medians(self) -> float:
         """Mean over families of the median of the absolute error."""
         size = np.abs(self.error)
-        return float(np.mean([np.median(size[self.family == name]) for name in np.unique(self.family)]))
+        _, of = np.unique(self.family, return_inverse=True)
+        order = np.argsort(of, kind="stable")
+        groups = np.split(size[order], np.flatnonzero(np.diff(of[order])) + 1)
+        return float(np.mean([np.median(group) if len(group) > 1 else group[0] for group in groups]))
 
     def quantile(self, level: float) -> float:
         """Standardised error that a share of new families keeps within; infinite where there are too few.
@@ -300,8 +303,12 @@ def _held_out(runs: Sequence[Run], seen: "_Evidence", precision: Floats, rest: F
     """Leave one family out at a time, in closed form from the precision of all."""
     counts = np.array([not (run.is_throughput or run.is_own or run.is_benchmark) for run in runs])
     error, scale = np.full(len(runs), np.nan), np.full(len(runs), np.nan)
-    for family in np.unique(seen.family[counts]):
-        out = np.flatnonzero((seen.family == family) & ~seen.benchmark)
+    _, of, sizes = np.unique(seen.family, return_inverse=True, return_counts=True)
+    alone = sizes[of] == 1
+    error[alone] = rest[alone] / np.diag(precision)[alone]
+    scale[alone] = np.diag(precision)[alone] ** -0.5
+    for family in np.unique(of[counts & ~alone]):
+        out = np.flatnonzero((of == family) & ~seen.benchmark)
         covariance = np.linalg.inv(precision[np.ix_(out, out)])
         error[out], scale[out] = covariance @ rest[out], np.sqrt(np.diag(covariance))
     return HeldOut(seen.family[counts], error[counts], scale[counts])

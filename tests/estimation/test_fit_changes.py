@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opencarbon.estimation.fit_changes import FitChange, Limits, hold_changes, keep_previous
+from opencarbon.estimation.fit_evidence import log10_alpha_at_utilisation
 from opencarbon.estimation.hours import fitted_device_hours
 from opencarbon.physics.throughput import device_hours
 from opencarbon.tables.conform import conform
@@ -26,14 +27,17 @@ def devices(**peaks: float) -> pa.Table:
 
 
 def fit(device: str = A100, utilisation: float = 0.4, **changes: Any) -> dict[str, Any]:
-    """A fit by utilisation, without a slope, at the dense peak of `PEAKS`."""
+    """A fit by utilisation, without a slope, at the dense peak of `PEAKS` or that of `peak`."""
+    peak = changes.pop("peak", PEAKS[device])
+    ends = np.minimum(np.array([0.7, 1.0, 1.2]) * utilisation, 0.95)
+    low, middle, high = log10_alpha_at_utilisation(FLOP, ends, peak).tolist()
     return {
         "device": device,
-        "log10_alpha": 50.0,
-        "log10_alpha_low": 40.0,
-        "log10_alpha_high": 60.0,
+        "log10_alpha": middle,
+        "log10_alpha_low": low,
+        "log10_alpha_high": high,
         "reference_training_flop": FLOP,
-        "tflop_per_s": utilisation * PEAKS[device],
+        "tflop_per_s": utilisation * peak,
         "utilisation": utilisation,
         "utilisation_low": utilisation * 0.7,
         "utilisation_high": utilisation * 1.2,
@@ -196,7 +200,7 @@ class TestDevices:
 
     def test_a_peak_that_changes_in_the_catalog_moves_no_hours_until_it_is_accepted(self) -> None:
         known = devices(**{A100: 624.0})
-        after = fit(utilisation=0.4) | {"tflop_per_s": 0.4 * 624.0}
+        after = fit(utilisation=0.4, peak=624.0)
 
         fits, changes = hold_changes(table(after), table(fit(utilisation=0.4)), known, LIMITS)
 
