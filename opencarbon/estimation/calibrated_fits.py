@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from opencarbon.estimation import pooling
+from opencarbon.estimation import pooling_priors as priors
 from opencarbon.estimation.fit_evidence import (
     FitDevice,
     FitRun,
@@ -21,8 +22,9 @@ from opencarbon.estimation.hours import (
     ORIGIN_IDEAL_WALL_HOURS,
     ideal_decades,
 )
+from opencarbon.estimation.pooling_evidence import Place, Run
 
-_ERRORS: Final = {"reported": math.hypot(pooling.WITHIN_FAMILY, pooling.CONVENTION)}
+_ERRORS: Final = {"reported": math.hypot(priors.WITHIN_FAMILY, priors.CONVENTION)}
 
 
 def calibrated_rows(
@@ -72,15 +74,13 @@ def calibrated_rows(
     return rows
 
 
-def _least_error(
-    runs: list[pooling.Run], tuned: list[pooling.Run], places: list[pooling.Place]
-) -> pooling.Prediction:
+def _least_error(runs: list[Run], tuned: list[Run], places: list[Place]) -> pooling.Prediction:
     """With or without the length of a run, with or without benchmarks: what errs least on families left out.
 
     The plainest comes first, and stays unless another errs less.
     """
     plain = pooling.predicted(runs, places, with_slope=False)
-    if len(set(plain.held_out.family)) < pooling.LEAST_FAMILIES:
+    if len(set(plain.held_out.family)) < priors.LEAST_FAMILIES:
         return plain
     evidence = [runs, [*runs, *tuned]] if tuned else [runs]
     others = [pooling.predicted(rows, places, with_slope=True) for rows in evidence]
@@ -88,26 +88,26 @@ def _least_error(
     return min((plain, *others), key=lambda found: found.held_out.mean_of_medians())
 
 
-def _evidence(run: FitRun) -> pooling.Run:
+def _evidence(run: FitRun) -> Run:
     is_throughput = run.hours_scope == "throughput"
     flop, ideal_h = np.array([run.training_flop]), np.array([run.ideal_device_hours() / run.devices])
-    return pooling.Run(
+    return Run(
         place=run.device.place(),
         organisation=run.organisation,
         family=run.family,
         ln_utilisation=run.ln_utilisation(),
         # What shows throughput alone is a piece of a run: its length says nothing.
         ideal_decades=0.0 if is_throughput else float(ideal_decades(flop, ideal_h)[0]),
-        error=_ERRORS.get(run.flop_basis or "", pooling.WITHIN_FAMILY),
+        error=_ERRORS.get(run.flop_basis or "", priors.WITHIN_FAMILY),
         is_throughput=is_throughput,
         is_own=run.is_own,
     )
 
 
-def _tuned(benchmarks: pa.Table | None, known: Mapping[str, FitDevice]) -> Iterator[pooling.Run]:
+def _tuned(benchmarks: pa.Table | None, known: Mapping[str, FitDevice]) -> Iterator[Run]:
     for row in [] if benchmarks is None else benchmarks.to_pylist():
         if row["device"] in known:
-            yield pooling.Run(
+            yield Run(
                 place=known[row["device"]].place(),
                 organisation="benchmark",
                 family=row["model"],

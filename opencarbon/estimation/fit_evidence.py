@@ -11,8 +11,8 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from opencarbon.errors import FitError
-from opencarbon.estimation import pooling
 from opencarbon.estimation.history_runs import OWN_HISTORY
+from opencarbon.estimation.pooling_evidence import Place
 from opencarbon.physics.throughput import FLOP_PER_TFLOP_HOUR, log10_alpha, mean_tflop_per_s
 from opencarbon.tables.contracts import PUBLISHED
 
@@ -34,9 +34,9 @@ class FitDevice:
     generation: str
     peak_tflop_per_s: float
 
-    def place(self) -> pooling.Place:
+    def place(self) -> Place:
         """The device among its peers."""
-        return pooling.Place(self.device, self.generation)
+        return Place(self.device, self.generation)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from opencarbon.errors import FitError
 from opencarbon.estimation.calibrated_fits import calibrated_rows
 from opencarbon.estimation.fit_evidence import devices_with_peak, fits_table, runs_that_count
 from opencarbon.estimation.paper_fits import paper_rows
-from opencarbon.estimation.pooling import LEVEL
+from opencarbon.estimation.pooling_priors import LEVEL
 
 Profile = Literal["calibrated", "paper"]
 

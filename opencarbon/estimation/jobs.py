@@ -20,7 +20,7 @@ from opencarbon.catalog.catalog import UNKNOWN_PUE, PaperDevice
 from opencarbon.estimation.curves import KIND_CODE, MISSING, PlanningCurves
 from opencarbon.estimation.grid_layers import WORLD
 from opencarbon.estimation.intensity import stand_in
-from opencarbon.estimation.pooling import LEVEL
+from opencarbon.estimation.pooling_priors import LEVEL
 from opencarbon.estimation.power import PowerColumns, power_of_devices
 from opencarbon.estimation.work import Work, numbers, texts, work_of_jobs
 from opencarbon.physics.carbon import Z80, normal_half_width, operational_kgco2e

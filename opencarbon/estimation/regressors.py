@@ -7,7 +7,7 @@ regression (DTR) of the same runs (section 3.1), and prints neither features nor
   of the device over again: a tree spends its leaves on telling devices apart, and away from all runs
   support vectors fall back on a mean throughput, which is impossible on a K80 and slow on a B200. Their
   mean utilisation is possible everywhere. With one family left out at a time it errs less too: 31 % against
-  37 % (SVR) and 26 % against 34 % (DTR), medians by family of the bundled runs.
+  40 % (SVR) and 30 % against 34 % (DTR), medians by family of 72 bundled runs.
 - Features: ln training FLOP and ln dense peak. Both are known before a run; its year need not be, and the
   parameters of many runs are not.
 - Every run counts once, however many there are of its family, as in the paper's own fit.
@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from opencarbon.errors import ConfigError, FitError
 from opencarbon.estimation.hours import HIGHEST_UTILISATION
-from opencarbon.estimation.pooling import WITHIN_FAMILY
+from opencarbon.estimation.pooling_priors import WITHIN_FAMILY
 from opencarbon.physics.throughput import FLOP_PER_TFLOP_HOUR
 
 Kind = Literal["svr", "dtr"]

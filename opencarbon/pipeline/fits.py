@@ -9,7 +9,7 @@ from opencarbon.errors import SourceError, SourceShapeError
 from opencarbon.estimation.fits import fit_devices
 from opencarbon.estimation.own_power import fits_with_own_power, own_power
 from opencarbon.estimation.paper_fits import published_paper_fits
-from opencarbon.estimation.pooling import LEVEL
+from opencarbon.estimation.pooling_priors import LEVEL
 from opencarbon.estimation.training_runs import training_runs
 from opencarbon.pipeline.night import Night
 from opencarbon.settings import Profile

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from opencarbon.errors import FitError
 from opencarbon.estimation import pooling
+from opencarbon.estimation import pooling_priors as priors
 from opencarbon.estimation.fit_evidence import log10_alpha_at_utilisation
 from opencarbon.estimation.fits import Profile, fit_devices
 from opencarbon.estimation.hours import HIGHEST_UTILISATION, fitted_device_hours
 from opencarbon.estimation.paper_fits import published_paper_fits
+from opencarbon.estimation.pooling_evidence import Place, Run
 from opencarbon.physics.throughput import device_hours, log10_alpha, mean_tflop_per_s
 from opencarbon.tables.contracts import PUBLISHED
 
@@ -126,13 +128,12 @@ def test_a_planted_utilisation_is_recovered_from_many_families() -> None:
 def test_the_interval_holds_the_promised_share_of_new_families(families: int, level: float) -> None:
     rng = np.random.default_rng(11)
     inside, nights = 0, 400
-    spread = math.hypot(pooling.BETWEEN_FAMILIES, pooling.BETWEEN_ORGANISATIONS, pooling.WITHIN_FAMILY)
-    place = pooling.Place(A100, "ampere")
+    spread = math.hypot(priors.BETWEEN_FAMILIES, priors.BETWEEN_ORGANISATIONS, priors.WITHIN_FAMILY)
+    place = Place(A100, "ampere")
     for _ in range(nights):
         values = math.log(0.3) + 0.2 * rng.standard_normal() + spread * rng.standard_normal(families)
         seen = [
-            pooling.Run(place, f"organisation {i}", f"family {i}", float(value))
-            for i, value in enumerate(values[1:])
+            Run(place, f"organisation {i}", f"family {i}", float(value)) for i, value in enumerate(values[1:])
         ]
         found = pooling.predicted(seen, [place], with_slope=False)
         inside += int(abs(values[0] - found.centre[0]) <= found.half_width(level)[0])

@@ -157,7 +157,7 @@ def test_half_widths_combine_by_root_sum_square_in_logs_up_and_down_apart() -> N
 
 
 def test_the_part_that_widens_the_interval_most_is_named() -> None:
-    fitted = {"work_source": "training_flop", "wall_hours": None, "training_flop": 3e19}
+    fitted: dict[str, Any] = {"work_source": "training_flop", "wall_hours": None, "training_flop": 3e19}
     rows = estimates(
         [
             job(power_w=300.0, carbon_intensity_gco2e_per_kwh=155.0, **fitted),

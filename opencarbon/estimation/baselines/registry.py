@@ -27,8 +27,8 @@ _PREDICTING: Final = (
         name="calibrated",
         title="opencarbon, calibrated",
         needs=_WORK,
-        formula="FLOP = integral of ln(1 + alpha t) over device-time, alpha from pooled utilisation of published runs; "
-        "x (TDP x measured fraction + host share) x PUE of the region x gCO2e/kWh; embodied by lifetime and fleet use.",
+        formula="FLOP / (dense peak x utilisation), pooled over published runs and own ones, less for short runs on many "
+        "devices; x (TDP x measured fraction + host share) x PUE of the region x gCO2e/kWh; embodied by lifetime and use.",
         limits="Interval of 80 % for a new run of a new family; power is measured for few devices.",
         source_id=_OURS,
         figures=calibrated,
