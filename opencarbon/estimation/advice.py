@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from opencarbon.estimation.choices import Alternatives
-from opencarbon.estimation.jobs import JobEstimates, Regions, place_half_width
+from opencarbon.estimation.jobs import JobEstimates
+from opencarbon.estimation.region_columns import Regions, place_half_width
 from opencarbon.estimation.savings import Place, saving_sd
 from opencarbon.estimation.schedules import STAY
 from opencarbon.estimation.windows import Windows, deadline_risk
@@ -87,7 +88,9 @@ def advise(
     advised_total = np.where(leaves, totals[picked], baseline_total)
     advised_operational = np.where(leaves, operational[picked], estimates.operational_kgco2e)
     moved = np.where(leaves, transfer[picked], 0.0)
-    left = Place(estimates.operational_kgco2e, base.intensity, base.intensity_sd, base.pue_half_width / estimates.z)
+    left = Place(
+        estimates.operational_kgco2e, base.intensity, base.intensity_sd, base.pue_half_width / estimates.z
+    )
     taken = Place(
         advised_operational,
         np.where(leaves, alternatives.intensity[picked], base.intensity),

@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from opencarbon.estimation.advice import Advice
 from opencarbon.estimation.arrow_columns import interval, kind_names, moment, named, number, text
+from opencarbon.estimation.baseline import Baseline
 from opencarbon.estimation.choices import Alternatives
 from opencarbon.estimation.curves import KIND_CODE, KINDS, PlanningCurves
-from opencarbon.estimation.jobs import Baseline, JobEstimates, Regions, place_half_width
+from opencarbon.estimation.jobs import JobEstimates
+from opencarbon.estimation.region_columns import Regions, place_half_width
 from opencarbon.estimation.work import numbers
 from opencarbon.tables.contracts import PUBLISHED
 from opencarbon.tables.inputs import PLANNED_JOBS

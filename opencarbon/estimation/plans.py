@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opencarbon.estimation.curves import KIND_CODE, PlanningCurves
-from opencarbon.estimation.jobs import Regions
+from opencarbon.estimation.region_columns import Regions
 from opencarbon.estimation.windows import TAIL_HOURS, Windows
 from opencarbon.physics.shifting import lowest_mean
 

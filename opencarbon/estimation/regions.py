@@ -16,7 +16,8 @@ from opencarbon.estimation.advice import Advice
 from opencarbon.estimation.arrow_columns import kind_names, moment, named, number, text
 from opencarbon.estimation.choices import Alternatives
 from opencarbon.estimation.curves import KIND_CODE, MISSING, PlanningCurves
-from opencarbon.estimation.jobs import JobEstimates, Regions
+from opencarbon.estimation.jobs import JobEstimates
+from opencarbon.estimation.region_columns import Regions
 from opencarbon.estimation.work import numbers
 from opencarbon.units import WATTS_PER_MEGAWATT
 

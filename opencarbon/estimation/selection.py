@@ -237,9 +237,14 @@ def is_sure(
     elsewhere = region != block.home[rows]
     moving = np.where(elsewhere, block.transfer[rows], 0.0)
     left = Place(
-        block.base_cost[rows], base.intensity[jobs], base.intensity_sd[jobs], base.pue_half_width[jobs] / regions.z
+        block.base_cost[rows],
+        base.intensity[jobs],
+        base.intensity_sd[jobs],
+        base.pue_half_width[jobs] / regions.z,
     )
-    taken = Place(cost - moving, places.intensity, places.intensity_sd, regions.pue_half_width[region] / regions.z)
+    taken = Place(
+        cost - moving, places.intensity, places.intensity_sd, regions.pue_half_width[region] / regions.z
+    )
     own, other = saving_sd(left, taken, shared_sd=places.shared_sd, elsewhere=elsewhere, transfer=moving)
     saving = block.base_cost[rows] - cost
     enough = (saving >= _SDS_TO_MOVE * np.hypot(own, other)) | np.isnan(saving)

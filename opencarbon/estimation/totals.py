@@ -16,7 +16,8 @@ import pyarrow as pa
 from opencarbon.estimation.advice import Advice
 from opencarbon.estimation.arrow_columns import number
 from opencarbon.estimation.curves import PlanningCurves
-from opencarbon.estimation.jobs import JobEstimates, Regions
+from opencarbon.estimation.jobs import JobEstimates
+from opencarbon.estimation.region_columns import Regions
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

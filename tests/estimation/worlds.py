@@ -14,8 +14,9 @@ from opencarbon.estimation.candidates import AllowedRegions, transfer_kgco2e
 from opencarbon.estimation.choices import Alternatives, choose
 from opencarbon.estimation.curves import PlanningCurves
 from opencarbon.estimation.intensity import planning_curves
-from opencarbon.estimation.jobs import JobEstimates, Regions, estimate_jobs, regions_as_columns
+from opencarbon.estimation.jobs import JobEstimates, estimate_jobs
 from opencarbon.estimation.plans import field_of_regions
+from opencarbon.estimation.region_columns import Regions, regions_as_columns
 from opencarbon.estimation.windows import Windows, windows_of_jobs
 from opencarbon.tables.contracts import PUBLISHED
 from opencarbon.tables.inputs import DEVICE_FITS, GRID_INTENSITY, PLANNED_JOBS

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from opencarbon.estimation.arrow_columns import interval, kind_names, named, number, text
+from opencarbon.estimation.baseline import SHORTEST_RUN_H, Baseline, baseline_of_jobs, earliest_start_h
 from opencarbon.estimation.baselines.method import (
     Flags,
     Floats,
@@ -21,15 +22,7 @@ from opencarbon.estimation.baselines.method import (
     only_where,
 )
 from opencarbon.estimation.curves import KIND_CODE, MISSING
-from opencarbon.estimation.jobs import (
-    PUE_HALF_WIDTH,
-    SHORTEST_RUN_H,
-    Baseline,
-    Regions,
-    baseline_of_jobs,
-    earliest_start_h,
-    place_half_width,
-)
+from opencarbon.estimation.region_columns import PUE_HALF_WIDTH, Regions, place_half_width
 from opencarbon.physics.carbon import Z80, operational_kgco2e
 from opencarbon.physics.power import energy_kwh
 from opencarbon.tables.conform import conform

@@ -10,7 +10,7 @@ import numpy as np
 
 from opencarbon.catalog.catalog import PaperDevice
 from opencarbon.estimation.baselines import MethodContext, estimate_by_method, method_named
-from opencarbon.estimation.jobs import regions_as_columns
+from opencarbon.estimation.region_columns import regions_as_columns
 from opencarbon.pipeline.context import build_context, settings_catalog
 from opencarbon.pipeline.fits import collect_runs, fit_for_profile
 from opencarbon.pipeline.methods import method_context
