@@ -1,4 +1,4 @@
-"""Makes advice.svg, the picture of the README: the example queue as `opencarbon run` prints it.
+"""Makes the pictures of the README: the example queue as `opencarbon run` prints it, errors as `evaluate` draws them.
 
 python configs/example/make_picture.py
 """
@@ -13,6 +13,7 @@ from rich.console import Console
 
 from opencarbon import pipeline
 from opencarbon.cli.tables import print_outcome
+from opencarbon.pipeline.evaluate import evaluate
 from opencarbon.settings import load_settings
 
 FOLDER = Path(__file__).parent
@@ -20,9 +21,24 @@ AS_OF = datetime(2026, 11, 16, tzinfo=UTC)
 
 
 def main() -> None:
+    """Draw both pictures."""
+    advice()
+    errors()
+
+
+def errors() -> None:
+    """Evaluate into a folder that is thrown away, and keep the drawing of the errors."""
+    with tempfile.TemporaryDirectory() as root:
+        evaluate(load_settings(), Path(root))
+        (FOLDER / "errors.svg").write_bytes((Path(root) / "figures" / "errors.svg").read_bytes())
+
+
+def advice() -> None:
     """Run the example in a folder that is thrown away, and keep what it prints."""
     with tempfile.TemporaryDirectory() as root:
-        settings = load_settings(FOLDER / "opencarbon.toml", {"publish": {"root": root}})
+        settings = load_settings(
+            FOLDER / "opencarbon.toml", {"publish": {"root": root}, "store": {"root": f"{root}/store"}}
+        )
         with pipeline.night_of(
             settings, [str(FOLDER / "jobs.parquet")], as_of_utc=AS_OF, now_utc=AS_OF, offline=True
         ) as night:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,8 +23,6 @@ from opencarbon.estimation.hours import (
     ideal_decades,
 )
 from opencarbon.estimation.pooling_evidence import Place, Run
-
-_ERRORS: Final = {"reported": math.hypot(priors.WITHIN_FAMILY, priors.CONVENTION)}
 
 
 def calibrated_rows(
@@ -77,7 +75,8 @@ def calibrated_rows(
 def _least_error(runs: list[Run], tuned: list[Run], places: list[Place]) -> pooling.Prediction:
     """With or without the length of a run, with or without benchmarks: what errs least on families left out.
 
-    The plainest comes first, and stays unless another errs less.
+    The plainest comes first, and stays unless another errs less. A slope below 0 is noise, or columns in each other's
+    place: longer runs lose less to their start, and by such a slope more FLOP could take fewer hours.
     """
     plain = pooling.predicted(runs, places, with_slope=False)
     if len(set(plain.held_out.family)) < priors.LEAST_FAMILIES:
@@ -85,7 +84,8 @@ def _least_error(runs: list[Run], tuned: list[Run], places: list[Place]) -> pool
     evidence = [runs, [*runs, *tuned]] if tuned else [runs]
     others = [pooling.predicted(rows, places, with_slope=True) for rows in evidence]
     others += [pooling.predicted(rows, places, with_slope=False) for rows in evidence[1:]]
-    return min((plain, *others), key=lambda found: found.held_out.mean_of_medians())
+    rising = [found for found in others if found.slope >= 0.0]
+    return min((plain, *rising), key=lambda found: found.held_out.mean_of_medians())
 
 
 def _evidence(run: FitRun) -> Run:
@@ -98,10 +98,16 @@ def _evidence(run: FitRun) -> Run:
         ln_utilisation=run.ln_utilisation(),
         # What shows throughput alone is a piece of a run: its length says nothing.
         ideal_decades=0.0 if is_throughput else float(ideal_decades(flop, ideal_h)[0]),
-        error=_ERRORS.get(run.flop_basis or "", priors.WITHIN_FAMILY),
+        error=_error(run),
         is_throughput=is_throughput,
         is_own=run.is_own,
     )
+
+
+def _error(run: FitRun) -> float:
+    """Standard deviation of a run about its family, or about its project."""
+    within = priors.BETWEEN_OWN_RUNS if run.is_own else priors.WITHIN_FAMILY
+    return math.hypot(within, priors.CONVENTION) if run.flop_basis == "reported" else within
 
 
 def _tuned(benchmarks: pa.Table | None, known: Mapping[str, FitDevice]) -> Iterator[Run]:

@@ -133,7 +133,8 @@ class Evidence:
         return np.asarray(VAGUE**2 + BETWEEN_DEVICES**2 * (same_device.astype(np.float64) + same_generation))
 
     def _error_variance(self) -> Floats:
-        return np.asarray(self.error**2 + beyond(self.values))
+        # The error of own runs has it already: those of a project are one row, and many that agree are no wrong figure.
+        return np.asarray(self.error**2 + np.where(self.own, 0.0, beyond(self.values)))
 
 
 def beyond(values: Floats) -> Floats:

@@ -36,9 +36,14 @@ Median utilisation of published runs is .38 (A100 80GB), .29 (A100 40GB), .26 (H
 and .23 (V100): a standard deviation of 0.18 in logs, on few runs each.
 """
 
-BETWEEN_PROJECTS: Final = 0.15
-"""Standard deviation of ln utilisation between projects of the own fleet on one device: taken to be that within a
-published family."""
+BETWEEN_PROJECTS: Final = 0.10
+"""Standard deviation of ln utilisation between projects of the own fleet on one device, less than between families of
+an organisation: they share cluster and code. Taken with the next so that errors on the other runs of a fleet fall with
+every own run that is given, in 12 published fleets."""
+
+BETWEEN_OWN_RUNS: Final = 0.22
+"""Standard deviation of ln utilisation between own runs of one project: a log holds runs of more sizes and settings than
+the few that are published of a family."""
 
 SLOPE: Final = 0.3
 """Prior standard deviation of the change of ln utilisation per decade of ideal wall-hours: from 100 h to 10 h a run

@@ -18,7 +18,7 @@ from opencarbon.pipeline.context import (
 )
 from opencarbon.pipeline.files import read_fits, write_single
 from opencarbon.pipeline.fit_memory import keep_published, keep_refit, refit_of_night
-from opencarbon.pipeline.fits import collect_runs
+from opencarbon.pipeline.fits import collect_runs, other_than_asked
 from opencarbon.pipeline.grid import known_grid, pull_grid
 from opencarbon.pipeline.history import night_history
 from opencarbon.pipeline.jobs import read_jobs
@@ -114,7 +114,8 @@ def prepare(
     keep_inputs(night.work, grid=grid, fits=fits, runs=runs)
     context = load_context(night)
     run_id, inputs = run_identity(night, jobs, context, runs)
-    events = (*jobs.events, *pulled, *unreadable, *refused, *unread, *degraded_zones(jobs, context))
+    asked = other_than_asked(fits, night.settings.estimate)
+    events = (*jobs.events, *pulled, *unreadable, *refused, *asked, *unread, *degraded_zones(jobs, context))
     progress("refit devices", 1, 1)
     is_published = whole_run(Layout(Path(night.root)), run_id) is not None
     return Prepared(run_id, inputs, jobs.partitions, is_published, events)

@@ -15,10 +15,10 @@ from opencarbon.catalog import Catalog, load_catalog
 from opencarbon.catalog.files import catalog_sha256
 from opencarbon.estimation.candidates import AllowedRegions
 from opencarbon.estimation.intensity import PlanningCurves, planning_curves
-from opencarbon.estimation.jobs import Regions, regions_as_columns
 from opencarbon.estimation.own_power import devices_with_own_power
 from opencarbon.estimation.plans import Field, field_of_regions
 from opencarbon.estimation.power_fractions import devices_with_power_fractions
+from opencarbon.estimation.region_columns import Regions, regions_as_columns
 from opencarbon.pipeline.night import JobsRead, Night
 from opencarbon.pipeline.work import read_arrow, write_arrow
 from opencarbon.settings import Settings, masked

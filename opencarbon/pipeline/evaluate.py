@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +32,7 @@ from opencarbon.estimation.training_runs import training_runs
 from opencarbon.pipeline.context import settings_catalog
 from opencarbon.pipeline.files import write_page
 from opencarbon.pipeline.night import Progress, silent
-from opencarbon.pipeline.reproduce import read_models
+from opencarbon.pipeline.reproduce import page_facts, read_models
 from opencarbon.publishing.evaluation_page import evaluation_page
 from opencarbon.publishing.figures.evaluation import evaluation_figures
 from opencarbon.settings import Settings
@@ -153,11 +152,8 @@ def _tables(catalog: Catalog, rows: Rows, facts: Facts, progress: Progress) -> d
 
 
 def _facts(runs: pa.Table, rows: Rows, found: str, models: str | None) -> Mapping[str, str]:
-    return {
-        "made with": f"opencarbon {version('opencarbon')}",
+    told = {
         "runs": f"{int(rows.is_scored.sum())} scored, {len(rows)} learnt from, of {runs.num_rows}",
         "frozen rows": f"{'yes' if found == FROZEN_ROWS_SHA256 else 'no'}, sha256 {found}",
-        "data": "bundled with the package"
-        if models is None
-        else "bundled, and Epoch AI's table of models as given",
     }
+    return page_facts(told, models)

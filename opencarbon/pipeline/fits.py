@@ -12,7 +12,7 @@ from opencarbon.estimation.paper_fits import published_paper_fits
 from opencarbon.estimation.pooling_priors import LEVEL
 from opencarbon.estimation.training_runs import training_runs
 from opencarbon.pipeline.night import Night
-from opencarbon.settings import Profile
+from opencarbon.settings import EstimateSettings, Profile
 from opencarbon.sources.epoch_ai import parse_models
 from opencarbon.sources.http import fetch_bytes
 from opencarbon.sources.http_limits import HttpLimits
@@ -119,9 +119,7 @@ def fit_for_profile(
     pa.Table
         ``fact_device_fit`` without ``run_id``.
     """
-    fits = fit_devices(
-        runs, catalog.devices, profile=profile, level=level, benchmarks=catalog.benchmarks
-    )
+    fits = fit_devices(runs, catalog.devices, profile=profile, level=level, benchmarks=catalog.benchmarks)
     if profile == "calibrated":
         return fits if history is None else fits_with_own_power(fits, own_power(history, catalog.devices))
     intervals = {
@@ -131,3 +129,36 @@ def fit_for_profile(
     return published_paper_fits(
         fits, catalog.devices, published_log10_alpha=intervals, source_id=PAPER_SOURCE
     )
+
+
+def other_than_asked(fits: pa.Table, options: EstimateSettings) -> list[Event]:
+    """What is said where fits from a file, or held ones, were made for another profile or level than is asked for.
+
+    Parameters
+    ----------
+    fits : pa.Table
+        ``fact_device_fit`` without ``run_id``.
+    options : EstimateSettings
+
+    Returns
+    -------
+    list of Event
+        At most one warning.
+    """
+    levels = set(fits["interval_level"].to_pylist())  # none in the form of the paper
+    made_for = "paper" if levels == {None} else "calibrated"
+    remedy = "fit the devices again with these settings"
+    if made_for != options.profile:
+        detail = (
+            f"the device fits are of the profile {made_for}, where {options.profile} is asked for: {remedy}"
+        )
+        return [Event("warning", "fits", None, "other_profile", detail)]
+    others = sorted(level for level in levels if level not in (None, options.interval_level))
+    if made_for == "paper" or not others:
+        return []
+    held = " and ".join(f"{100 * level:g} %" for level in others)
+    detail = (
+        f"intervals of the device fits are to hold {held} of new runs, where {100 * options.interval_level:g} % is "
+        f"asked for: device-hours keep them, power and intensity do not; {remedy}"
+    )
+    return [Event("warning", "fits", None, "other_level", detail)]

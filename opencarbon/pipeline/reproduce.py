@@ -198,16 +198,30 @@ def _of_several_sources(embodied: pa.Table) -> list[EmbodiedFigure]:
     ]
 
 
+def page_facts(told: Mapping[str, str], models: str | None) -> dict[str, str]:
+    """What a page was made from.
+
+    Parameters
+    ----------
+    told : mapping of str to str
+        What this page says besides: label -> words.
+    models : str or None
+        Epoch AI's table of models, where one was given.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    data = (
+        "bundled with the package" if models is None else "bundled, and Epoch AI's table of models as given"
+    )
+    return {"made with": f"opencarbon {version('opencarbon')}", **told, "data": data}
+
+
 def _facts(runs: pa.Table, models: str | None) -> dict[str, str]:
     used = runs.filter(runs["used"]).num_rows
-    return {
-        "made with": f"opencarbon {version('opencarbon')}",
-        "device fits": f"{used} of {runs.num_rows} training runs",
-        "data": "bundled with the package"
-        if models is None
-        else "bundled, and Epoch AI's table of models as given",
-        "paper": PAPER_SOURCE,
-    }
+    told = {"device fits": f"{used} of {runs.num_rows} training runs"}
+    return page_facts(told, models) | {"paper": PAPER_SOURCE}
 
 
 def _write(

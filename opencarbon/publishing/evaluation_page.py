@@ -1,43 +1,47 @@
-"""The evaluation as one page: errors of every method on runs held out, figures, energy and carbon apart, sources."""
+"""The evaluation as one page: which method errs least, how to read it, errors of every method on runs held out, sources."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 
 from opencarbon.errors import ConfigError
-from opencarbon.estimation.evaluation import CALIBRATED, EVALUATED, Floor
-from opencarbon.estimation.evaluation.power import POWER_METHODS
+from opencarbon.estimation.evaluation import CALIBRATED, CONFIDENCE, EVALUATED, LEVEL, Floor
 from opencarbon.publishing.drawings import Drawing, SourceList, drawing_of
+from opencarbon.publishing.evaluation_tables import (
+    fixed,
+    fleet_view,
+    further_view,
+    score_view,
+    spanned,
+)
 from opencarbon.publishing.figures.evaluation import (
     EVALUATION_CAPTIONS,
     EVALUATION_DATA,
     calibrated_hours,
 )
-from opencarbon.publishing.numbers import MINUS, NOT_KNOWN, number
-from opencarbon.publishing.render import Cell, Group, Heading, TableView, render
+from opencarbon.publishing.numbers import NOT_KNOWN, number
+from opencarbon.publishing.render import TableView, render
 from opencarbon.tables.evaluation import EVALUATED_TABLES
 
 SUBSET_TITLES: Final = {
-    "decoder_1b": "Decoder language models of at least 1e9 parameters",
-    "all": "All scored runs",
+    "decoder_1b": "(i) Decoder language models from 1e9 parameters",
+    "all": "(ii) All scored runs",
 }
-_SPLIT_TITLES: Final = {
-    "family": "One family left out at a time",
-    "organisation": "One organisation left out at a time",
-    "source": "One source left out at a time",
+_SUBSETS: Final = {
+    "decoder_1b": "Decoder language models from 1e9 parameters (i)",
+    "all": "All scored runs (ii)",
 }
 _CONTENTS: Final = (
-    *(
-        ("device-hours", "Device-hours"),
-        ("figures", "Figures"),
-        ("own-runs", "Own runs"),
-        ("power", "Energy, carbon"),
-    ),
+    *(("device-hours", "Errors by method"), ("reading", "How to read them"), ("scores", "Scores")),
+    *(("runs", "Run by run"), ("own-runs", "Own runs"), ("power", "Energy and carbon")),
     *(("methods", "Methods"), ("sources", "Sources")),
 )
+
+Rows = Sequence[Mapping[str, Any]]
 
 
 def evaluation_page(
@@ -77,23 +81,32 @@ def evaluation_page(
         raise ConfigError(f"the page needs the tables {', '.join(missing)}: pass all of EVALUATED_TABLES")
     listed, scores = SourceList.of(tables.values(), sources), tables["evaluation_score"].to_pylist()
     hours = [row for row in scores if row["evaluated_quantity"] == "device_hours"]
+    families = [row for row in hours if row["split"] == "family"]
+    drawn = {
+        name: _drawing(name, figures[name], tables, listed.anchors)
+        for name in EVALUATION_CAPTIONS
+        if name in figures
+    }
     return render(
         "evaluation.html",
-        highlights=_highlights(hours),
+        answers=[words for subset in _SUBSETS for words in _answer(families, subset)],
+        highlights=_highlights(families),
         contents=_CONTENTS,
-        hours=[_score_view(title, hours, subset) for subset, title in SUBSET_TITLES.items()],
-        floors=[_floor_words(subset, floor) for subset, floor in floors.items()],
-        figures=[
-            _drawing(name, figures[name], tables, listed.anchors)
-            for name in EVALUATION_CAPTIONS
-            if name in figures
+        level_pct=round(100 * LEVEL),
+        confidence_pct=round(100 * CONFIDENCE),
+        fine=round(2.0 / (1.0 - LEVEL)),
+        hours=[
+            _views(title, [row for row in hours if row["subset"] == subset], "Calibrated")
+            for subset, title in SUBSET_TITLES.items()
         ],
-        fleets=_fleet_view(tables["evaluation_fleet"].to_pylist()),
+        floors=[_floor_words(subset, floor) for subset, floor in floors.items()],
+        figures=drawn,
+        fleets=fleet_view(tables["evaluation_fleet"].to_pylist()),
         power=[
-            _score_view(title, [row for row in scores if row["evaluated_quantity"] == quantity], "all")
+            _views(title, [row for row in scores if row["evaluated_quantity"] == quantity], "Pooled")
             for quantity, title in (
                 ("energy", "Energy of measured runs"),
-                ("carbon", "Emissions, not independent"),
+                ("carbon", "Emissions of measured runs, not independent of their energy"),
             )
         ],
         methods=[(one.title, one.description) for one in EVALUATED.values()],
@@ -103,131 +116,85 @@ def evaluation_page(
     )
 
 
-def _highlights(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    found = {(row["split"], row["subset"], row["evaluated_method"]): row for row in rows}
-    ours = {subset: found.get(("family", subset, CALIBRATED), {}) for subset in SUBSET_TITLES}
+def _answer(rows: Rows, subset: str) -> list[tuple[str, str]]:
+    """Which method errs least of those that predict every run and have seen none of its family, and how sure that is."""
+    fair = [
+        row
+        for row in rows
+        if row["subset"] == subset and row["family_error"] is not None and not row["is_in_sample"]
+    ]
+    most = max((row["scored_runs"] for row in fair), default=0)
+    ranked = sorted(
+        (row for row in fair if row["scored_runs"] == most), key=lambda row: float(row["family_error"])
+    )
+    if not ranked:
+        return []
+    best, *others = ranked
+    answer = (
+        f"{_SUBSETS[subset]}: {_named(best)} errs least, typically by a factor of {_factor(best)} either way."
+    )
+    how_sure = f"E is {spanned(best, 'family_error')} on {best['scored_runs']} runs of {best['scored_families']} families."
+    return [(answer, f"{how_sure} {_next(best, others[0])}" if others else how_sure)]
+
+
+def _next(best: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+    """What comes after the best, and whether the calibrated method differs from the other of the two by more than chance."""
+    words = f"Next comes {_named(second)} with {fixed(second['family_error'], 3)}"
+    is_ours = best["evaluated_method"] == CALIBRATED
+    other = second if is_ours else best
+    if other["family_error_difference"] is None:
+        return f"{words}."
+    low, high = (other[f"family_error_difference_{end}"] for end in ("low", "high"))
+    sure = "may be chance" if low <= 0.0 <= high else "is more than chance"
+    pair = "the difference" if is_ours else f"the calibrated method less {_named(other)}"
+    return f"{words}; {pair}, {spanned(other, 'family_error_difference')}, {sure}."
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    """Title of a method within a sentence: names keep their capitals."""
+    if row["evaluated_method"] == CALIBRATED:
+        return "the calibrated method"
+    title = EVALUATED[row["evaluated_method"]].title
+    return title if any(letter.isupper() for letter in title[1:]) else title[0].lower() + title[1:]
+
+
+def _factor(row: Mapping[str, Any]) -> str:
+    error = row.get("family_error")
+    return NOT_KNOWN if error is None else fixed(math.exp(error))
+
+
+def _highlights(rows: Rows) -> list[tuple[str, str]]:
+    found = {row["subset"]: row for row in rows if row["evaluated_method"] == CALIBRATED}
+    ours = {subset: found.get(subset, {}) for subset in SUBSET_TITLES}
     coverage = ours["all"].get("family_coverage")
     return [
-        ("E, decoder language models", _fixed(ours["decoder_1b"].get("family_error"))),
-        ("E, all scored runs", _fixed(ours["all"].get("family_error"))),
         (
-            "runs in their interval, by family",
-            NOT_KNOWN if coverage is None else f"{coverage:.0%}".replace("%", " %"),
+            "factor that the calibrated method is off by, (i) decoder language models",
+            _factor(ours["decoder_1b"]),
         ),
-        ("runs scored", number(ours["all"].get("scored_runs"))),
+        ("the same, (ii) all scored runs", _factor(ours["all"])),
+        (
+            f"of runs (ii) in their {100 * LEVEL:.0f} % interval, families weighing alike",
+            NOT_KNOWN if coverage is None else f"{100 * coverage:.0f} %",
+        ),
+        (
+            f"published runs scored, of {number(ours['all'].get('scored_families'))} families",
+            number(ours["all"].get("scored_runs")),
+        ),
     ]
+
+
+def _views(title: str, rows: Rows, reference: str) -> tuple[TableView, TableView]:
+    return score_view(title, rows, reference), further_view(f"{title}, every run alike", rows)
 
 
 def _floor_words(subset: str, floor: Floor) -> str:
     return (
         f"{SUBSET_TITLES[subset]}: families on one device differ by a standard deviation of "
         f"{number(floor.between_families, 2)} in ln utilisation, told from {floor.families} of them. A method that knew the "
-        f"mean of every device, but nothing of the family, would err by {number(floor.error, 2)}."
+        f"mean of every device, and nothing else, would still err by E = {number(floor.error, 2)}, a factor of "
+        f"{number(math.exp(floor.error), 3)} either way."
     )
-
-
-def _score_view(title: str, rows: Sequence[Mapping[str, Any]], subset: str) -> TableView:
-    interval = "90 % interval"
-    headings = [
-        Heading("Method"),
-        Heading("Runs", "families", numeric=True),
-        Heading("E", interval, numeric=True),
-        Heading("Calibrated less this", interval, numeric=True),
-        Heading("Interval score", "ln", numeric=True),
-        Heading("Covered, by family", interval, numeric=True),
-        Heading("Covered, by run", interval, numeric=True),
-        Heading("Median family", "%", numeric=True),
-        Heading("Median, mean, p90", "|ln error|", numeric=True),
-        Heading("Bias", "ln", numeric=True),
-    ]
-    mine = [row for row in rows if row["subset"] == subset]
-    groups = []
-    for split, words in _SPLIT_TITLES.items():
-        found = {row["evaluated_method"]: row for row in mine if row["split"] == split}
-        order = [name for name in (*EVALUATED, *POWER_METHODS) if name in found]
-        lines = [found[name] for name in dict.fromkeys(order)]
-        if lines:
-            remarks = {at: row["reason"] for at, row in enumerate(lines) if row["reason"]}
-            groups.append(Group([_score_cells(row) for row in lines], words, remarks))
-    return TableView(title, headings, groups)
-
-
-def _score_cells(row: Mapping[str, Any]) -> list[Cell]:
-    name = row["evaluated_method"]
-    hours = row["evaluated_quantity"] == "device_hours"
-    title = EVALUATED[name].title if hours else POWER_METHODS[name]
-    badge = "in-sample" if row["is_in_sample"] else (None if row["is_independent"] else "not independent")
-    three = ", ".join(_fixed(row[f"{kind}_error"]) for kind in ("median", "mean", "p90"))
-    return [
-        Cell(title, badge=badge),
-        *(
-            Cell(text, numeric=True)
-            for text in (
-                f"{row['scored_runs']} ({row['scored_families']})",
-                _spanned(row, "family_error"),
-                _spanned(row, "family_error_difference"),
-                _fixed(row["interval_score"]),
-                _share(row, "family_coverage"),
-                _share(row, "coverage"),
-                NOT_KNOWN
-                if row["family_median_error_pct"] is None
-                else f"{row['family_median_error_pct']:.1f}",
-                NOT_KNOWN if row["mean_error"] is None else three,
-                _fixed(row["bias"]),
-            )
-        ),
-    ]
-
-
-def _fixed(value: float | None, decimals: int = 2) -> str:
-    """An error with as many decimals as its neighbours, and no zero with a sign."""
-    if value is None:
-        return NOT_KNOWN
-    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", MINUS)
-
-
-def _spanned(row: Mapping[str, Any], name: str) -> str:
-    if row[name] is None:
-        return NOT_KNOWN
-    low, high = (_fixed(row[f"{name}_{end}"]) for end in ("low", "high"))
-    return f"{_fixed(row[name], 3)} ({low} to {high})"
-
-
-def _share(row: Mapping[str, Any], name: str) -> str:
-    if row[name] is None:
-        return NOT_KNOWN
-    value, low, high = (100.0 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
-    return f"{value:.0f} % ({low:.0f} to {high:.0f})"
-
-
-def _fleet_view(rows: Sequence[Mapping[str, Any]]) -> TableView:
-    headings = [
-        Heading("Fleets"),
-        Heading("Own runs given", numeric=True),
-        Heading("Fleets", numeric=True),
-        Heading("Mean error", "|ln error|", numeric=True),
-        Heading("With one run fewer", "|ln error|", numeric=True),
-    ]
-    counted = {"same_fleets": "the same fleets throughout", "at_least_one_left": "all with a run left"}
-    groups = [
-        Group(
-            [
-                [
-                    Cell(words),
-                    Cell(str(row["runs_given"]), numeric=True),
-                    Cell(str(row["fleets"]), numeric=True),
-                    Cell(_fixed(row["mean_error"], 3), numeric=True),
-                    Cell(_fixed(row["mean_error_one_less"], 3), numeric=True),
-                ]
-                for kind, words in counted.items()
-                for row in rows
-                if (row["split"], row["fleets_counted"]) == (split, kind)
-            ],
-            f"Runs of one {split} on one device",
-        )
-        for split in ("family", "organisation")
-    ]
-    return TableView("Errors on the other runs of a fleet", headings, groups)
 
 
 def _drawing(
@@ -235,6 +202,6 @@ def _drawing(
 ) -> Drawing:
     table = EVALUATION_DATA[name]
     data = calibrated_hours(tables) if name == "hours" else tables[table]
-    # Scores stand in their table above, whole.
-    shown = {} if table == "evaluation_score" else {table: data}
+    # Scores and fleets stand in tables of their own on the page, whole.
+    shown = {table: data} if table == "evaluation_prediction" else {}
     return drawing_of(name, EVALUATION_CAPTIONS[name], drawn, shown, anchors)

@@ -20,15 +20,15 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from opencarbon.errors import ContractError, SourceUnavailableError
-from opencarbon.sources.locations import public_name
-from opencarbon.sources.storage import open_location, reason_of
+from opencarbon.errors import ContractError
+from opencarbon.sources.storage import reason_of
 from opencarbon.sources.store_files import (
     FORMAT,
     content_of,
     digest_of,
-    has_format,
+    find,
     listed,
+    name_of,
     parquet_bytes,
     put,
 )
@@ -40,6 +40,7 @@ _FILE: Final = re.compile(r"(\d{8}T\d{12}Z)-(night|accepted)-([0-9a-f]{16})\.par
 _MOMENT: Final = "%Y%m%dT%H%M%S%fZ"
 _HOUR: Final = len("20261122T21")
 """Where the text of a moment ends its hour."""
+_STORE: Final = "store of fits"
 _MODELS: Final = "models"
 _LEGIBLE: Final = "legible_models"
 
@@ -99,14 +100,8 @@ def keep_fits(root: str, stored: StoredFits, *, profile: str) -> str:
     content = parquet_bytes(conform(stored.fits, DEVICE_FITS), counts)
     name = f"{_text(stored.moment_utc)}-{stored.kind}-{digest_of(content)}.parquet"
     path = f"{_folder(profile)}/{name}"
-    system, base = open_location(root)
-    try:
-        put(system, base, root, path, content)
-    except (OSError, pa.ArrowException) as problem:
-        reason = reason_of(problem)
-    else:
-        return path
-    raise SourceUnavailableError(f"the store of fits at {public_name(root)} cannot be written: {reason}")
+    put(root, path, content, store=_STORE)
+    return path
 
 
 def newest_fits(root: str, *, profile: str, as_of_utc: datetime) -> tuple[StoredFits | None, list[Event]]:
@@ -136,20 +131,10 @@ def newest_fits(root: str, *, profile: str, as_of_utc: datetime) -> tuple[Stored
     SourceUnavailableError
         If the store cannot be listed.
     """
-    system, base = open_location(root)
-    folder = f"{base}/{_folder(profile)}"
-    try:
-        has_format(system, base, root)
-        names = [info.base_name for info in listed(system, folder)]
-    except (OSError, pa.ArrowException) as problem:
-        names, reason = [], reason_of(problem)
-    else:
-        reason = ""
-    if reason:
-        raise SourceUnavailableError(f"the store of fits at {public_name(root)} cannot be read: {reason}")
+    system, paths = find(root, _folder(profile), _paths, store=_STORE)
     events: list[Event] = []
-    for name in _newest_first(names, as_of_utc):
-        found = _read(system, folder, name)
+    for path in _newest_first(paths, as_of_utc):
+        found = _read(system, path)
         if isinstance(found, StoredFits):
             return found, events
         events.append(found)
@@ -166,18 +151,23 @@ def _text(moment_utc: datetime) -> str:
     return moment_utc.astimezone(UTC).strftime(_MOMENT)
 
 
-def _newest_first(names: list[str], as_of_utc: datetime) -> Iterator[str]:
+def _paths(system: pafs.FileSystem, folder: str) -> Iterator[str]:
+    return (f"{folder}/{info.base_name}" for info in listed(system, folder))
+
+
+def _newest_first(paths: list[str], as_of_utc: datetime) -> Iterator[str]:
     limit = _text(as_of_utc)
-    for name in sorted(names, reverse=True):
-        match = _FILE.fullmatch(name)
+    for path in sorted(paths, reverse=True):
+        match = _FILE.fullmatch(name_of(path))
         if match and (match[1] < limit or (match[2] == "accepted" and match[1][:_HOUR] <= limit[:_HOUR])):
-            yield name
+            yield path
 
 
-def _read(system: pafs.FileSystem, folder: str, name: str) -> StoredFits | Event:
+def _read(system: pafs.FileSystem, path: str) -> StoredFits | Event:
+    name = name_of(path)
     match = _FILE.fullmatch(name)
     try:
-        content = content_of(system, f"{folder}/{name}")
+        content = content_of(system, path)
         if match is None or digest_of(content) != match[3]:
             return _skipped(name, "its content does not match the digest in its name")
         with pq.ParquetFile(io.BytesIO(content)) as file:

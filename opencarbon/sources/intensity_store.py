@@ -13,6 +13,7 @@ import io
 import re
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, Literal
 
 import numpy as np
@@ -21,15 +22,15 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from opencarbon.errors import ContractError, SourceUnavailableError
-from opencarbon.sources.locations import public_name
-from opencarbon.sources.storage import open_location, reason_of
+from opencarbon.errors import ContractError
+from opencarbon.sources.storage import reason_of
 from opencarbon.sources.store_files import (
     FORMAT,
     content_of,
     digest_of,
-    has_format,
+    find,
     listed,
+    name_of,
     parquet_bytes,
     put,
 )
@@ -44,6 +45,7 @@ _KEY: Final = ("zone", "intensity_kind", "emission_factor_type", "hour_start_utc
 _FILE: Final = re.compile(r"(\d{8}T\d{12}Z)-([0-9a-f]{16})\.parquet")
 _FETCHED: Final = "%Y%m%dT%H%M%S%fZ"
 _MONTH: Final = "%Y-%m"
+_STORE: Final = "intensity store"
 _EMPTY: Final = GRID_INTENSITY.schema().empty_table()
 
 
@@ -80,14 +82,8 @@ def append(root: str, table: pa.Table, *, fetched_at_utc: datetime) -> str:
     content = parquet_bytes(rows)
     name = f"{fetched.strftime(_FETCHED)}-{digest_of(content)}.parquet"
     path = f"intensity/v{FORMAT}/{fetched.strftime(_MONTH)}/{name}"
-    system, base = open_location(root)
-    try:
-        put(system, base, root, path, content)
-    except (OSError, pa.ArrowException) as problem:
-        reason = reason_of(problem)
-    else:
-        return path
-    raise SourceUnavailableError(f"the intensity store at {public_name(root)} cannot be written: {reason}")
+    put(root, path, content, store=_STORE)
+    return path
 
 
 def read_as_of(
@@ -128,16 +124,8 @@ def read_as_of(
     """
     as_of = _aware(as_of_utc, "as_of_utc")
     since = None if since_utc is None else _aware(since_utc, "since_utc")
-    system, base = open_location(root)
-    try:
-        has_format(system, base, root)
-        paths = list(_files(system, f"{base}/intensity/v{FORMAT}", since, as_of))
-    except (OSError, pa.ArrowException) as problem:
-        paths, reason = [], reason_of(problem)
-    else:
-        reason = ""
-    if reason:
-        raise SourceUnavailableError(f"the intensity store at {public_name(root)} cannot be read: {reason}")
+    look = partial(_files, since=since, as_of=as_of)
+    system, paths = find(root, f"intensity/v{FORMAT}", look, store=_STORE)
     tables, events = [_EMPTY], []
     for path in paths:
         found = _read(system, path)
@@ -242,7 +230,7 @@ def _month_of(fetched: str) -> str:
 
 
 def _read(system: pafs.FileSystem, path: str) -> pa.Table | Event:
-    name = path.rpartition("/")[2]
+    name = name_of(path)
     match = _FILE.fullmatch(name)
     try:
         content = content_of(system, path)

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -12,70 +13,82 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from opencarbon.errors import ConfigError
+from opencarbon.errors import ConfigError, SourceUnavailableError
 from opencarbon.sources.locations import public_name
+from opencarbon.sources.storage import open_location, reason_of
 
 FORMAT: Final = 1
 """Format of the store that this version writes and reads."""
 
 
-def has_format(system: pafs.FileSystem, base: str, root: str) -> bool:
-    """Whether a store says its format.
-
-    Parameters
-    ----------
-    system : pyarrow.fs.FileSystem
-    base : str
-        Folder of the store within it.
-    root : str
-        The same as the user names it, for messages.
-
-    Returns
-    -------
-    bool
-        False where nothing was stored yet.
-
-    Raises
-    ------
-    ConfigError
-        If the store has another format than ours.
-    """
-    path = f"{base}/store.json"
-    if system.get_file_info(path).type == pafs.FileType.NotFound:
-        return False
-    try:
-        said = json.loads(content_of(system, path))["format"]
-    except (ValueError, KeyError, TypeError):
-        said = None
-    if said != FORMAT:
-        raise ConfigError(
-            f"the store at {public_name(root)} has format {said!r} and this version of opencarbon knows format "
-            f"{FORMAT}: use the version that wrote it, or set store.root to another folder"
-        )
-    return True
-
-
-def put(system: pafs.FileSystem, base: str, root: str, path: str, content: bytes) -> None:
+def put(root: str, path: str, content: bytes, *, store: str) -> None:
     """Put an immutable file into a store; nothing happens where it is there already.
 
     Parameters
     ----------
-    system : pyarrow.fs.FileSystem
-    base, root : str
-        As for :func:`has_format`.
+    root : str
+        Folder of the store: a path or a URI that pyarrow knows. It is made where it is missing.
     path : str
         Below the root, with a digest of the content in its name.
     content : bytes
+    store : str
+        What messages call it.
 
     Raises
     ------
     ConfigError
         If the store has another format than ours.
+    SourceUnavailableError
+        If the store cannot be written.
     """
-    if not has_format(system, base, root):
-        _write(system, f"{base}/store.json", json.dumps({"format": FORMAT}).encode())
-    if not _holds(system, f"{base}/{path}", content):
-        _write(system, f"{base}/{path}", content)
+    system, base = open_location(root)
+    try:
+        if not _has_format(system, base, root):
+            _write(system, f"{base}/store.json", json.dumps({"format": FORMAT}).encode())
+        if not _holds(system, f"{base}/{path}", content):
+            _write(system, f"{base}/{path}", content)
+    except (OSError, pa.ArrowException) as problem:
+        reason = reason_of(problem)
+    else:
+        return
+    raise SourceUnavailableError(f"the {store} at {public_name(root)} cannot be written: {reason}")
+
+
+def find(
+    root: str, folder: str, look: Callable[[pafs.FileSystem, str], Iterable[str]], *, store: str
+) -> tuple[pafs.FileSystem, list[str]]:
+    """Find files of a store.
+
+    Parameters
+    ----------
+    root : str
+        Folder of the store: a path or a URI that pyarrow knows. Where nothing is, the store is empty.
+    folder : str
+        Below the root.
+    look : callable
+        File system and path of the folder within it -> what is found there.
+    store : str
+        What messages call it.
+
+    Returns
+    -------
+    tuple of pyarrow.fs.FileSystem and list of str
+        The file system, and what was found.
+
+    Raises
+    ------
+    ConfigError
+        If the store has another format than ours.
+    SourceUnavailableError
+        If the store cannot be listed.
+    """
+    system, base = open_location(root)
+    try:
+        _has_format(system, base, root)
+        return system, list(look(system, f"{base}/{folder}"))
+    except (OSError, pa.ArrowException) as problem:
+        reason = reason_of(problem)
+    raise SourceUnavailableError(f"the {store} at {public_name(root)} cannot be read: {reason}")
 
 
 def listed(system: pafs.FileSystem, folder: str) -> list[pafs.FileInfo]:
@@ -91,6 +104,11 @@ def listed(system: pafs.FileSystem, folder: str) -> list[pafs.FileInfo]:
     list of pyarrow.fs.FileInfo
     """
     return system.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
+
+
+def name_of(path: str) -> str:
+    """Name of a file: what follows the last slash of its path."""
+    return path.rpartition("/")[2]
 
 
 def content_of(system: pafs.FileSystem, path: str) -> bytes:
@@ -148,6 +166,23 @@ def parquet_bytes(rows: pa.Table, metadata: dict[bytes | str, bytes | str] | Non
         data_page_version="1.0",
     )
     return buffer.getvalue()
+
+
+def _has_format(system: pafs.FileSystem, base: str, root: str) -> bool:
+    """Whether a store says its format, which must be ours; False where nothing was stored yet."""
+    path = f"{base}/store.json"
+    if system.get_file_info(path).type == pafs.FileType.NotFound:
+        return False
+    try:
+        said = json.loads(content_of(system, path))["format"]
+    except (ValueError, KeyError, TypeError):
+        said = None
+    if said != FORMAT:
+        raise ConfigError(
+            f"the store at {public_name(root)} has format {said!r} and this version of opencarbon knows format "
+            f"{FORMAT}: use the version that wrote it, or set store.root to another folder"
+        )
+    return True
 
 
 def _holds(system: pafs.FileSystem, path: str, content: bytes) -> bool:

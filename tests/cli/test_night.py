@@ -171,6 +171,38 @@ class TestSingleTables:
 
         assert written[0].drop_columns(["run_id"]).equals(written[1].drop_columns(["run_id"]))
 
+    @pytest.mark.parametrize(
+        ("fitted", "level", "profile", "said"),
+        [
+            ("calibrated", "0.95", "calibrated", "are to hold 80 % of new runs, where 95 % is asked for"),
+            ("calibrated", "0.8", "paper", "are of the profile calibrated, where paper is asked for"),
+            ("paper", "0.8", "calibrated", "are of the profile paper, where calibrated is asked for"),
+            ("calibrated", "0.8", "calibrated", None),
+            ("paper", "0.95", "paper", None),
+        ],
+    )
+    def test_fits_made_for_another_level_or_profile_are_said(
+        self,
+        tmp_path: Path,
+        queue: str,
+        capsys: Capture,
+        monkeypatch: pytest.MonkeyPatch,
+        fitted: str,
+        level: str,
+        profile: str,
+        said: str | None,
+    ) -> None:
+        fits, out = str(tmp_path / "fits.parquet"), str(tmp_path / "e.parquet")
+        assert 0 == main(["fit", "--offline", "--profile", fitted, "--out", fits])
+        capsys.readouterr()
+        monkeypatch.setenv("OPENCARBON_ESTIMATE__INTERVAL_LEVEL", level)
+        arguments = ["--manifest", queue, *AS_OF, "--offline", "--fits", fits, "--out", out]
+
+        assert 0 == main(["estimate", *arguments, "--profile", profile])
+        err = capsys.readouterr().err
+        assert (said is not None) == ("device fits are" in err)
+        assert said is None or said in err
+
     def test_a_file_that_stood_there_stays_where_the_command_fails(self, tmp_path: Path) -> None:
         out = tmp_path / "e.parquet"
         out.write_bytes(b"of yesterday")

@@ -367,6 +367,18 @@ def test_a_slope_that_the_runs_show_is_found_and_one_that_they_do_not_is_left_ou
     assert abs(fitted(without)[A100]["ln_utilisation_per_decade"]) < 0.12
 
 
+def test_runs_that_slow_down_with_length_give_no_slope_by_which_more_flop_take_fewer_hours() -> None:
+    rows = []
+    for i in range(40):
+        wall_hours = 10 ** (3 * i / 39)
+        value, flop = 0.5 * wall_hours**-0.25, wall_hours * 64 * PEAKS[A100][1] * 3.6e15
+        rows.append(run(A100, value, family=f"family {i}", flop=flop, devices=64.0, hours_scope="billed"))
+    fits = fit_devices(runs_of(*rows), DEVICES)
+    assert set(fits["ln_utilisation_per_decade"].to_pylist()) == {0.0}
+    # 64 devices do 6.2e23 FLOP in just under a year at their peak; beyond one, their number is taken for a placeholder
+    assert hours_of(fits, 6.2e23, 8625.0)[A100] < hours_of(fits, 6.4e23, 8903.0)[A100]
+
+
 def test_few_families_do_not_decide_on_a_slope() -> None:
     assert {row["ln_utilisation_per_decade"] for row in fitted(MANY.slice(0, 15)).values()} == {0.0}
 
@@ -469,6 +481,17 @@ def test_own_runs_make_the_fit_that_of_the_own_fleet() -> None:
         alone = hours_of(pa.Table.from_pylist(list(before.values())), flop, 100.0)[A100]
         assert hours < alone
     assert halves[0] > halves[1] > halves[2]
+
+
+def test_a_fleet_that_is_far_from_all_others_is_believed_once_its_runs_agree() -> None:
+    def of_actual(count: int) -> float:
+        same = [own(A100, 0.03) | {"run": f"own/{i}"} for i in range(count)]
+        return float(fitted(pa.concat_tables([MANY, runs_of(*same)]))[A100]["utilisation"]) / 0.03
+
+    above = [of_actual(count) for count in (1, 3, 30, 300)]
+    assert above[0] > above[1] > above[2] > above[3] > 1.0
+    assert above[0] > 2.0  # one such run may be a wrong figure
+    assert above[3] < 1.5  # hundreds are not
 
 
 def test_measured_throughput_alone_does_not_pass_for_hours_that_were_billed() -> None:

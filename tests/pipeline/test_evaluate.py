@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import polars as pl
-import pyarrow.parquet as pq
 import pytest
 
 from opencarbon.cli import main
@@ -14,9 +11,9 @@ from opencarbon.errors import ConfigError
 from opencarbon.estimation.evaluation import EVALUATED, FROZEN_ROWS_SHA256, SUBSETS
 from opencarbon.pipeline.evaluate import Evaluation, evaluate
 from opencarbon.settings import load_settings
-from opencarbon.tables.conform import conform
 from opencarbon.tables.evaluation import EVALUATED_TABLES
 from tests.connections import recorded
+from tests.pipeline.pages import assert_tables_are_read_equal, files
 
 EPOCH = Path(__file__).parents[1] / "data" / "epoch_ai" / "models_2026.csv"
 BASELINES = [name for name, one in EVALUATED.items() if name != "calibrated" and not one.is_in_sample]
@@ -42,21 +39,9 @@ def scores(made: Evaluation) -> Scores:
     }
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def test_every_table_is_written_in_its_contract_and_read_equal_by_other_engines(made: Evaluation) -> None:
     assert set(EVALUATED_TABLES) == set(made.rows)
-    for name, contract in EVALUATED_TABLES.items():
-        path = made.folder / "tables" / f"{name}.parquet"
-        table = pq.ParquetFile(path).read()
-        assert conform(table, contract).num_rows == made.rows[name] > 0
-        with duckdb.connect() as connection:
-            relation = connection.sql(f"FROM '{path}'")
-            assert relation is not None
-            assert table.to_pylist() == relation.to_arrow_table().to_pylist()
-        assert table.to_pylist() == pl.read_parquet(path).to_dicts()
+    assert_tables_are_read_equal(made.folder, EVALUATED_TABLES, made.rows)
 
 
 def test_the_command_prints_every_method_and_writes_the_same_bytes_again(
@@ -90,6 +75,22 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "out").write_text("here")
     assert main(["evaluate", "--out", str(tmp_path / "out")]) == 2
     assert "is a file" in capsys.readouterr().err
+
+
+def test_the_readme_says_what_comes_out(scores: Scores) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("| device-hours, families left out")[2].partition("\n\n")[0]
+    told = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    expected = sorted(
+        (
+            f"{scores['decoder_1b', name]['family_error']:.3f}",
+            f"{scores['all', name]['family_error']:.3f}",
+            f"{scores['all', name]['interval_score']:.2f}",
+            f"{100 * scores['all', name]['family_coverage']:.0f} %",
+        )
+        for name in EVALUATED
+    )
+    assert expected == sorted((cells[1], cells[2], cells[4], cells[5]) for cells in told)
 
 
 # --- what the scores promise -----------------------------------------------------------------------------------------

@@ -5,18 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
-import polars as pl
-import pyarrow.parquet as pq
 import pytest
 
 from opencarbon.cli import main
 from opencarbon.errors import SourceError
 from opencarbon.pipeline.reproduce import Reproduction, reproduce
 from opencarbon.settings import load_settings
-from opencarbon.tables.conform import conform
 from opencarbon.tables.reproduction import METHOD_ESTIMATE, REPRODUCED
 from tests.connections import recorded
+from tests.pipeline.pages import assert_tables_are_read_equal, files
 from tests.sources.servers import FileServer
 
 EPOCH = Path(__file__).parents[1] / "data" / "epoch_ai" / "models_2026.csv"
@@ -31,21 +28,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
     return reproduction
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def test_every_table_is_written_in_its_contract_and_read_equal_by_other_engines(made: Reproduction) -> None:
     assert set(CONTRACTS) | {"dim_device_embodied"} == set(made.rows)
-    for name, contract in CONTRACTS.items():
-        path = made.folder / "tables" / f"{name}.parquet"
-        table = pq.ParquetFile(path).read()
-        assert conform(table, contract).num_rows == made.rows[name] > 0
-        with duckdb.connect() as connection:
-            relation = connection.sql(f"FROM '{path}'")
-            assert relation is not None
-            assert table.to_pylist() == relation.to_arrow_table().to_pylist()
-        assert table.to_pylist() == pl.read_parquet(path).to_dicts()
+    assert_tables_are_read_equal(made.folder, CONTRACTS, made.rows)
 
 
 def test_every_figure_is_drawn_for_a_screen_and_for_a_phone(made: Reproduction) -> None:

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from opencarbon.errors import ConfigError
-from opencarbon.estimation.evaluation import EVALUATED, LEVEL
+from opencarbon.estimation.evaluation import EVALUATED, LEVEL, score_table
 from opencarbon.publishing.evaluation_page import evaluation_page
 from opencarbon.publishing.figures.evaluation import (
     EVALUATION_CAPTIONS,
@@ -20,6 +20,7 @@ from opencarbon.publishing.figures.evaluation import (
 from opencarbon.publishing.figures.evaluation_plots import errors_by_fleet, hours_beside_actual
 from opencarbon.publishing.figures.evaluation_rows import coverage_by_method, errors_by_method
 from opencarbon.publishing.figures.style import DARK, WIDTHS, Width
+from opencarbon.publishing.numbers import MINUS
 from tests.estimation.evaluation.samples import catalog
 from tests.publishing.evaluation_samples import HOSTILE, evaluated
 from tests.publishing.test_figures import box, texts
@@ -112,10 +113,70 @@ def test_every_score_of_hours_energy_and_carbon_stands_in_a_row(page: Page) -> N
 
 def test_what_is_in_sample_not_independent_or_left_out_says_so(page: Page) -> None:
     rows = [str(row) for row in page.all("tr")]
-    assert sum("in-sample" in row for row in rows) == 4
+    assert sum("in-sample" in row for row in rows) == 2 * 4  # scores by family, and by run
     assert all("Table 1 as published" in row for row in rows if "in-sample" in row)
-    assert sum("not independent" in row and "Pooled measured fractions" in row for row in rows) == 1
+    assert sum("not independent" in row and "Pooled measured fractions" in row for row in rows) == 2
     assert sum("needs scikit-learn" in row for row in rows) == 4
+
+
+def answers(**changes: dict[str, float]) -> list[str]:
+    """First words of a page on which every method errs by 0.5 but those changed, of all runs with families left out."""
+    tables, floors = evaluated()
+    rows = [
+        row
+        if (row["evaluated_quantity"], row["split"], row["subset"]) != ("device_hours", "family", "all")
+        else row | ERRS_BY_HALF | changes.get(row["evaluated_method"].replace("-", "_"), {})
+        for row in tables["evaluation_score"].to_pylist()
+    ]
+    changed = dict(tables) | {"evaluation_score": score_table(rows)}
+    page = Page(evaluation_page(changed, catalog().sources, {}, floors, FACTS))
+    leads = [str(one) for one in page.all("p") if one.attributes.get("class") == "lead"]
+    return [lead for lead in leads if lead.startswith("All scored runs (ii)")]
+
+
+ERRS_BY_HALF = {
+    "scored_runs": 72,
+    "scored_families": 49,
+    "family_error": 0.5,
+    "family_error_low": 0.4,
+    "family_error_high": 0.6,
+    "family_error_difference": -0.25,
+    "family_error_difference_low": -0.3,
+    "family_error_difference_high": -0.2,
+}
+
+
+def test_the_first_words_say_which_method_errs_least_by_how_much_and_how_sure_that_is() -> None:
+    ours = {"family_error": 0.25, "family_error_low": 0.2, "family_error_high": 0.31}
+    (said,) = answers(
+        calibrated=ours, device_median={"family_error": 0.3}, opencarboneval={"family_error": 0.1}
+    )
+    assert said.replace(MINUS, "-") == (
+        "All scored runs (ii): the calibrated method errs least, typically by a factor of 1.28 either way. "
+        "E is 0.250 (0.20 to 0.31) on 72 runs of 49 families. Next comes median utilisation of the device with 0.300; "
+        "the difference, -0.250 (-0.30 to -0.20), is more than chance."
+    )
+
+
+def test_the_first_words_name_another_method_where_it_errs_less() -> None:
+    better = {"family_error": 0.25, "family_error_difference": 0.05}
+    span = {"family_error_difference_low": -0.01, "family_error_difference_high": 0.1}
+    fewer = {"family_error": 0.2, "scored_runs": 57}
+    (said,) = answers(
+        calibrated={"family_error": 0.3}, opencarboneval_refitted=better | span, llmcarbon=fewer
+    )
+    assert "OpenCarbonEval's form, refitted errs least, typically by a factor of 1.28" in said
+    assert said.replace(MINUS, "-").endswith(
+        "Next comes the calibrated method with 0.300; the calibrated method less OpenCarbonEval's form, refitted, "
+        "0.050 (-0.01 to 0.10), may be chance."
+    )
+
+
+def test_what_flatters_and_what_is_in_sample_is_explained(page: Page) -> None:
+    meanings = dict(zip(map(str, page.all("dt")), map(str, page.all("dd")), strict=True))
+    assert "were measured on these same runs" in meanings["A little flattered"]
+    assert "may be among them" in meanings["in-sample"]
+    assert "10 times the distance" in meanings["Interval score"]  # 2 / (1 - 0.8)
 
 
 def test_the_floor_is_said_in_words() -> None:

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from opencarbon.publishing.figures.marks import (
     category_styles,
-    columns_that_fit,
     legend_below,
     legend_handle,
+    legend_room,
     scatter_size,
 )
 from opencarbon.publishing.figures.rows import FOOT_PX, TOP_PX, beside, log_x, row_panel
 from opencarbon.publishing.figures.style import (
     BAND,
-    ROW_PX,
     WIDTH_PX,
     Width,
     canvas,
@@ -76,9 +75,8 @@ def embodied_spread(figures: Sequence[EmbodiedFigure], width: Width) -> Figure:
     with drawing():
         styles = category_styles(kinds)
         rows_px = max(len(order), 1) * _ROW_PX[width]
-        columns = columns_that_fit(kinds, WIDTH_PX[width])
-        height = TOP_PX + rows_px + FOOT_PX + (-(-len(kinds) // columns) + 0.5) * ROW_PX
-        figure = canvas(width, height)
+        columns, legend = legend_room(kinds, WIDTH_PX[width])
+        figure = canvas(width, TOP_PX + rows_px + FOOT_PX + legend)
         is_narrow = width == "narrow"
         left = 8.0 if is_narrow else beside(order)
         axes = row_panel(figure, order, left, TOP_PX, WIDTH_PX[width] - left - 24, rows_px, above=is_narrow)

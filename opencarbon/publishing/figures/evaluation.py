@@ -11,8 +11,8 @@ from opencarbon.estimation.evaluation import CALIBRATED, EVALUATED, LEVEL
 from opencarbon.publishing.figures.captions import Caption
 from opencarbon.publishing.figures.evaluation_plots import errors_by_fleet, hours_beside_actual
 from opencarbon.publishing.figures.evaluation_rows import coverage_by_method, errors_by_method
-from opencarbon.publishing.figures.style import WIDTHS, Width
-from opencarbon.publishing.figures.svg import to_svg
+from opencarbon.publishing.figures.style import Width
+from opencarbon.publishing.figures.svg import in_both_widths
 from opencarbon.publishing.numbers import number
 
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ EVALUATION_CAPTIONS: Final[dict[str, Caption]] = {
     "errors": Caption(
         "",
         "Errors of device-hours, by method",
-        "E is the mean over families of the family's median |ln(predicted / actual)|; bars are 90 % intervals, families "
-        "bootstrapped. The broken line is what is left where the mean of every device is known, as families differ. A cross is "
-        "in-sample, and on fewer devices.",
+        "E is the mean over families of the family's median |ln(predicted / actual)|: 0 is perfect, 0.25 a factor of 1.28 "
+        "either way. Bars are 90 % intervals, families bootstrapped. The broken line is about what is left for a method that "
+        "knows the mean of every device, and nothing else of a run: families differ. The cross is in-sample, as the runs may "
+        "be behind it, and on fewer devices.",
     ),
     "hours": Caption(
         "",
@@ -34,13 +35,13 @@ EVALUATION_CAPTIONS: Final[dict[str, Caption]] = {
     ),
     "coverage": Caption(
         "",
-        "How many actual figures lie within their intervals",
+        "How many runs lie within their intervals",
         "All scored runs, families left out in turn. Bars are 90 % intervals: of the mean over families bootstrapped, of "
         "the share of runs exact binomial. The upright line is the share that the intervals are to hold.",
     ),
     "fleets": Caption(
         "",
-        "What completed runs of the own fleet add",
+        "Errors when completed runs of your own are known",
         "Mean |ln(predicted / actual)| on the other runs of a fleet, when none to three of its runs are given to the fit "
         "and all others of its family, or organisation, are left out. Lines are of the same fleets throughout; pale "
         "strokes are of all fleets that have a run left, from one run fewer to this number.",
@@ -88,12 +89,10 @@ def evaluation_figures(
         "coverage": lambda width: coverage_by_method(scores, _TITLES, LEVEL, width),
         "fleets": lambda width: errors_by_fleet(tables["evaluation_fleet"], width),
     }
-    found = {}
-    for name, draw in drawn.items():
-        words = _DESCRIBED[name](tables)
-        wide, narrow = (to_svg(draw(width), EVALUATION_CAPTIONS[name].title, words) for width in WIDTHS)
-        found[name] = (wide, narrow)
-    return found
+    return {
+        name: in_both_widths(draw, EVALUATION_CAPTIONS[name].title, _DESCRIBED[name](tables))
+        for name, draw in drawn.items()
+    }
 
 
 def calibrated_hours(tables: Mapping[str, pa.Table]) -> pa.Table:

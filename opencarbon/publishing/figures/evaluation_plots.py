@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from opencarbon.publishing.figures.marks import columns_that_fit, legend_below, legend_handle, scatter_size
+from opencarbon.publishing.figures.marks import DASHES, legend_below, legend_handle, legend_room, scatter
 from opencarbon.publishing.figures.style import (
     ACCENT,
     CARD,
     COLOURS,
     GRID,
     MUTED,
-    ROW_PX,
     WIDTH_PX,
     Width,
     canvas,
@@ -22,7 +21,7 @@ from opencarbon.publishing.figures.style import (
     log_ticks,
     name_y,
     panel,
-    powers,
+    spelt_out,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PLOT_PX: Final[dict[Width, float]] = {"wide": 460, "narrow": 300}
-_LEFT_PX: Final = 72
+_LEFT_PX: Final = 84
+_LEFT_OF_ERRORS_PX: Final = 48
 _TOP_PX: Final = 36
 _FOOT_PX: Final = 58
 _DOT_PX: Final = 8
@@ -66,8 +66,7 @@ def hours_beside_actual(predictions: pa.Table, width: Width) -> Figure:
     rows = predictions.to_pylist()
     with drawing():
         handles = [legend_handle(*style) for style in _KINDS.values()]
-        columns = columns_that_fit([words for _, _, words in _KINDS.values()], WIDTH_PX[width])
-        legend = (-(-len(handles) // columns) + 0.5) * ROW_PX
+        columns, legend = legend_room([words for _, _, words in _KINDS.values()], WIDTH_PX[width])
         figure = canvas(width, _TOP_PX + _PLOT_PX[width] + _FOOT_PX + legend)
         plot_px = WIDTH_PX[width] - _LEFT_PX - 24
         axes = panel(figure, _LEFT_PX, _TOP_PX, plot_px, _PLOT_PX[width])
@@ -76,13 +75,13 @@ def hours_beside_actual(predictions: pa.Table, width: Width) -> Figure:
         x_limits, y_limits = log_limits(actual), log_limits([*ends, *actual])
         axes.set_xscale("log")
         axes.set_yscale("log")
-        for factor, style in ((1.0, "-"), (_FACTOR, (0, (4, 3))), (1 / _FACTOR, (0, (4, 3)))):
+        for factor, style in ((1.0, "-"), (_FACTOR, DASHES), (1 / _FACTOR, DASHES)):
             axes.plot(x_limits, [factor * x for x in x_limits], color=MUTED, lw=1, ls=style, zorder=1)
         _hours(axes, rows)
         axes.set_xlim(*x_limits)
         axes.set_ylim(*y_limits)
-        log_ticks(axes.xaxis, *x_limits, 5 if width == "narrow" else 8, powers)
-        log_ticks(axes.yaxis, *y_limits, 8, powers)
+        log_ticks(axes.xaxis, *x_limits, 3 if width == "narrow" else 8, spelt_out)
+        log_ticks(axes.yaxis, *y_limits, 8, spelt_out)
         axes.grid()
         axes.set_xlabel("Actual device-hours, logarithmic")
         name_y(axes, "Predicted device-hours, logarithmic")
@@ -102,16 +101,7 @@ def _hours(axes: Axes, rows: list[dict[str, Any]]) -> None:
             alpha=0.3,
             zorder=2,
         )
-        axes.scatter(
-            [x],
-            [row["device_hours"]],
-            s=scatter_size(marker, _DOT_PX),
-            marker=marker,
-            color=colour,
-            edgecolors=CARD,
-            linewidths=0.7,
-            zorder=3,
-        )
+        scatter(axes, [x], [row["device_hours"]], (colour, marker), _DOT_PX, zorder=3)
 
 
 def errors_by_fleet(evaluation_fleet: pa.Table, width: Width) -> Figure:
@@ -141,11 +131,10 @@ def errors_by_fleet(evaluation_fleet: pa.Table, width: Width) -> Figure:
             for split in _SPLITS
         }
         handles = [legend_handle(*_SPLITS[split], label) for split, label in words.items()]
-        columns = columns_that_fit(list(words.values()), WIDTH_PX[width])
-        legend = (-(-len(handles) // columns) + 0.5) * ROW_PX
+        columns, legend = legend_room(list(words.values()), WIDTH_PX[width])
         plot_px = _PLOT_PX[width] * 0.66
         figure = canvas(width, _TOP_PX + plot_px + _FOOT_PX + legend)
-        axes = panel(figure, _LEFT_PX, _TOP_PX, WIDTH_PX[width] - _LEFT_PX - 24, plot_px)
+        axes = panel(figure, _LEFT_OF_ERRORS_PX, _TOP_PX, WIDTH_PX[width] - _LEFT_OF_ERRORS_PX - 24, plot_px)
         for split, (colour, marker) in _SPLITS.items():
             _strokes(axes, [row for row in rows if row["split"] == split and row not in same], colour)
             line = sorted((row["runs_given"], row["mean_error"]) for row in same if row["split"] == split)

@@ -7,34 +7,42 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from opencarbon.publishing.figures.marks import columns_that_fit, legend_below
-from opencarbon.publishing.figures.rows import FOOT_PX, beside, row_panel
+from opencarbon.publishing.figures.marks import (
+    DASHES,
+    broken_line_handle,
+    legend_below,
+    legend_handle,
+    legend_room,
+)
+from opencarbon.publishing.figures.rows import FOOT_PX, beside, row_panel, row_panels
 from opencarbon.publishing.figures.style import (
     ACCENT,
     COLOURS,
     MUTED,
-    ROW_PX,
     WIDTH_PX,
     Width,
     canvas,
     drawing,
+    title_above,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 _ROW_PX: Final[dict[Width, float]] = {"wide": 40, "narrow": 62}
 _LOWER: Final[dict[Width, float]] = {"wide": 0.0, "narrow": 0.12}
 """How far below the middle of a row its marks stand, in rows: the name is above them on a phone."""
 _TOP_PX: Final = 44
+_EDGE_PX: Final = 8
+"""Room above a panel without a title."""
+_INDENT_PX: Final = 18.0
+"""Room to the left of a panel on a phone, for half of its first tick."""
 _GAP_PX: Final = 34
 _DOT_PX: Final = 8
 _APART: Final = 0.16
 """How far the two marks of a row stand from its middle, in rows."""
 _SECOND: Final = COLOURS[1]
-_SPLITS: Final = {"family": "families left out", "organisation": "organisations left out"}
 _PANELS: Final = {"decoder_1b": "Decoders from 1e9 parameters", "all": "All scored runs"}
 
 Rows = list[dict[str, Any]]
@@ -71,31 +79,36 @@ def errors_by_method(
         if row["evaluated_quantity"] == "device_hours" and row["family_error"] is not None
     ]
     methods = [name for name in titles if any(row["evaluated_method"] == name for row in rows)]
-    names, is_narrow = [titles[name] for name in methods], width == "narrow"
+    names = [titles[name] for name in methods]
     highest = max((row["family_error_high"] for row in rows), default=1.0)
     with drawing():
         height = max(len(methods), 1) * _ROW_PX[width]
         block = _TOP_PX + height + FOOT_PX
         handles = [
-            *_split_handles(),
-            _mark("x", MUTED, "in-sample"),
-            _line("left where the mean of every device is known"),
+            legend_handle(ACCENT, "o", "families left out"),
+            legend_handle(_SECOND, "D", "organisations left out"),
+            legend_handle(MUTED, "x", "in-sample: no fair comparison"),
+            broken_line_handle("left if only the device were known"),
         ]
-        columns = columns_that_fit([str(one.get_label()) for one in handles], WIDTH_PX[width])
-        legend = (-(-len(handles) // columns) + 0.5) * ROW_PX
-        figure = canvas(width, block * (2 if is_narrow else 1) + legend)
-        left = 18.0 if is_narrow else beside(names)
-        room = WIDTH_PX[width] - left - 16
-        each = room if is_narrow else (room - _GAP_PX) / 2
-        for at, (subset, title) in enumerate(_PANELS.items()):
-            x, y = (left, at * block) if is_narrow else (left + at * (each + _GAP_PX), 0.0)
-            shown = names if is_narrow or at == 0 else [""] * len(names)
-            axes = row_panel(figure, shown, x, y + _TOP_PX, each, height, above=is_narrow)
-            _frame(axes, title, "E, mean over families of |ln error|")
+        columns, legend = legend_room([str(one.get_label()) for one in handles], WIDTH_PX[width])
+        figure = canvas(width, block * (len(_PANELS) if width == "narrow" else 1) + legend)
+        panels = row_panels(
+            figure,
+            names,
+            width,
+            count=len(_PANELS),
+            height=height,
+            top=_TOP_PX,
+            gap=_GAP_PX,
+            indent=_INDENT_PX,
+        )
+        for axes, (subset, title) in zip(panels, _PANELS.items(), strict=True):
+            _frame(axes, "E, mean over families of |ln error|")
+            title_above(axes, title, axes.get_window_extent().x0, 14)
             axes.set_xlim(0, 1.06 * highest)
             floor = floors.get(subset)
             if floor is not None:
-                axes.axvline(floor, color=MUTED, lw=1.2, ls=(0, (4, 3)), zorder=0)
+                axes.axvline(floor, color=MUTED, lw=1.2, ls=DASHES, zorder=0)
             _errors(axes, [row for row in rows if row["subset"] == subset], methods, _LOWER[width])
         legend_below(figure, handles, columns)
     return figure
@@ -136,12 +149,16 @@ def coverage_by_method(
     names = [titles[name] for name in methods]
     with drawing():
         height = max(len(methods), 1) * _ROW_PX[width]
-        handles = [_mark("o", ACCENT, "mean over families"), _mark("D", _SECOND, "share of runs")]
-        columns = columns_that_fit([str(one.get_label()) for one in handles], WIDTH_PX[width])
-        figure = canvas(width, _TOP_PX + height + FOOT_PX + (-(-len(handles) // columns) + 0.5) * ROW_PX)
-        left = 18.0 if is_narrow else beside(names)
-        axes = row_panel(figure, names, left, _TOP_PX, WIDTH_PX[width] - left - 24, height, above=is_narrow)
-        _frame(axes, "", "Actual figures within their interval (%)")
+        handles = [
+            legend_handle(ACCENT, "o", "mean over families"),
+            legend_handle(_SECOND, "D", "share of runs"),
+            legend_handle(MUTED, "|", f"{100 * level:.0f} %, as the intervals are to hold"),
+        ]
+        columns, legend = legend_room([str(one.get_label()) for one in handles], WIDTH_PX[width])
+        figure = canvas(width, _EDGE_PX + height + FOOT_PX + legend)
+        left = _INDENT_PX if is_narrow else beside(names)
+        axes = row_panel(figure, names, left, _EDGE_PX, WIDTH_PX[width] - left - 24, height, above=is_narrow)
+        _frame(axes, "Runs within their interval (%)")
         axes.set_xlim(0, 102)
         axes.axvline(100 * level, color=MUTED, lw=1.2, zorder=0)
         for at, name in enumerate(methods):
@@ -181,30 +198,9 @@ def _dot(axes: Axes, value: float, span: tuple[float, float], at: float, colour:
     axes.plot(value, at, marker, mfc=colour, mec=colour, mew=1.6 if marker == "x" else 0.5, ms=size, zorder=3)
 
 
-def _frame(axes: Axes, title: str, label: str) -> None:
+def _frame(axes: Axes, label: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.grid(visible=True, axis="x")
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel(label, loc="left")
-    bounds = axes.get_window_extent()
-    axes.annotate(
-        title, xy=(bounds.x0, bounds.y1 + 14), xycoords="figure pixels", ha="left", va="bottom", weight="bold"
-    )
-
-
-def _split_handles() -> list[Line2D]:
-    marks = zip(_SPLITS.values(), (("o", ACCENT), ("D", _SECOND)), strict=True)
-    return [_mark(marker, colour, words) for words, (marker, colour) in marks]
-
-
-def _mark(marker: str, colour: str, label: str) -> Line2D:
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], ls="", marker=marker, ms=_DOT_PX, mfc=colour, mec=colour, label=label)
-
-
-def _line(label: str) -> Line2D:
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], color=MUTED, lw=1.2, ls=(0, (4, 3)), label=label)

@@ -8,26 +8,24 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow as pa
 
 from opencarbon.estimation.baselines.estimates import methods_by_reason
-from opencarbon.publishing.figures.marks import columns_that_fit, legend_below
+from opencarbon.publishing.figures.marks import DASHES, broken_line_handle, legend_below, legend_room
 from opencarbon.publishing.figures.rows import (
     FOOT_PX,
     TOP_PX,
-    beside,
     log_x,
     notes_height,
-    row_panel,
+    row_panels,
     wrapped,
     write_notes,
 )
 from opencarbon.publishing.figures.style import (
     ACCENT,
     MUTED,
-    ROW_PX,
     WIDTH_PX,
     Width,
     canvas,
     drawing,
-    tonnes,
+    spelt_out,
 )
 from opencarbon.publishing.numbers import KILOGRAMS_PER_TONNE
 
@@ -109,10 +107,15 @@ def methods_compared(method_estimate: pa.Table, width: Width, actual: Actual | N
         height = max(len(able), 1) * _ROW_PX[width]
         block = TOP_PX + height + FOOT_PX
         plots = block if width == "wide" else block * len(quantities)
-        columns = columns_that_fit(_LEGEND, WIDTH_PX[width])
-        legend = (-(-len(_LEGEND) // columns) + 0.5) * ROW_PX
+        columns, legend = legend_room(_LEGEND, WIDTH_PX[width])
         figure = canvas(width, plots + notes_height(notes) + legend)
-        _panels(figure, able, quantities, height, block, width, actual or Actual())
+        names = [row["method"] for row in able]
+        panels = row_panels(
+            figure, names, width, count=len(quantities), height=height, top=TOP_PX, gap=_GAP_PX, indent=8
+        )
+        hours, carbon = actual or Actual()
+        for axes, quantity, reported in zip(panels, quantities, (hours, None, carbon), strict=True):
+            _draw(axes, able, quantity, None if reported is None else reported / quantity.per)
         write_notes(figure, "No figure, or a part of one missing", notes, plots + 4)
         legend_below(figure, _legend(), columns)
     return figure
@@ -134,28 +137,6 @@ def _quantities(rows: Rows) -> list[_Quantity]:
     ]
 
 
-def _panels(
-    figure: Figure,
-    rows: Rows,
-    quantities: Sequence[_Quantity],
-    height: float,
-    block: float,
-    width: Width,
-    actual: Actual,
-) -> None:
-    names = [row["method"] for row in rows]
-    is_narrow = width == "narrow"
-    left = 8.0 if is_narrow else beside(names)
-    room = WIDTH_PX[width] - left - 16
-    each = room if is_narrow else (room - _GAP_PX * (len(quantities) - 1)) / len(quantities)
-    reported = (actual.device_hours, None, actual.kgco2e)
-    for at, (quantity, report) in enumerate(zip(quantities, reported, strict=True)):
-        x, y = (left, at * block) if is_narrow else (left + at * (each + _GAP_PX), 0.0)
-        shown = names if is_narrow or at == 0 else [""] * len(names)
-        axes = row_panel(figure, shown, x, y + TOP_PX, each, height, above=is_narrow)
-        _draw(axes, rows, quantity, None if report is None else report / quantity.per)
-
-
 def _draw(axes: Axes, rows: Rows, quantity: _Quantity, reported: float | None) -> None:
     spans = [[row[name] / quantity.per for name in quantity.columns if row[name]] for row in rows]
     everything = [value for span in spans for value in span] + ([] if reported is None else [reported])
@@ -170,7 +151,7 @@ def _draw(axes: Axes, rows: Rows, quantity: _Quantity, reported: float | None) -
         if quantity.columns[0] == "total_kgco2e" and operational and row["embodied_kgco2e"]:
             axes.plot(operational / quantity.per, at, "|", color=MUTED, ms=14, mew=2, zorder=2)
     if reported is not None:
-        axes.axvline(reported, color=MUTED, lw=1.2, ls=(0, (4, 3)), zorder=0)
+        axes.axvline(reported, color=MUTED, lw=1.2, ls=DASHES, zorder=0)
 
 
 def _scale(axes: Axes, values: Sequence[float], label: str) -> None:
@@ -182,7 +163,7 @@ def _scale(axes: Axes, values: Sequence[float], label: str) -> None:
     axes.set_xlim(0, 1.08 * max(values, default=1.0))
     axes.set_xlabel(label, loc="left")
     axes.xaxis.set_major_locator(MaxNLocator(3))
-    axes.xaxis.set_major_formatter(FuncFormatter(tonnes))
+    axes.xaxis.set_major_formatter(FuncFormatter(spelt_out))
     axes.grid(visible=True, axis="x")
 
 
@@ -194,5 +175,5 @@ def _legend() -> list[Line2D]:
         Line2D([], [], ls="", marker="o", ms=_DOT_PX, mfc=ACCENT, mec=ACCENT, label=predicted),
         Line2D([], [], ls="", marker="o", ms=_DOT_PX, mfc="none", mec=ACCENT, label=stated),
         Line2D([], [], ls="", marker="|", ms=14, mew=2, color=MUTED, label=part),
-        Line2D([], [], color=MUTED, lw=1.2, ls=(0, (4, 3)), label=reported),
+        broken_line_handle(reported),
     ]

@@ -12,8 +12,8 @@ from opencarbon.publishing.figures.captions import CAPTIONS, describe
 from opencarbon.publishing.figures.embodied import EmbodiedFigure, embodied_spread
 from opencarbon.publishing.figures.methods import Actual, methods_compared
 from opencarbon.publishing.figures.scores import emissions_by_score
-from opencarbon.publishing.figures.style import WIDTHS, Width
-from opencarbon.publishing.figures.svg import to_svg
+from opencarbon.publishing.figures.style import Width
+from opencarbon.publishing.figures.svg import in_both_widths
 from opencarbon.publishing.figures.throughput import alpha_and_throughput
 from opencarbon.publishing.figures.timeline import emissions_over_time
 
@@ -62,6 +62,5 @@ def reproduction_figures(
     for name, draw in drawn.items():
         caption, description = CAPTIONS[name], describe(name, tables, embodied)
         title = f"{caption.label}: {caption.title}" if caption.label else caption.title
-        wide, narrow = (to_svg(draw(width), title, description) for width in WIDTHS)
-        found[name] = (wide, narrow)
+        found[name] = in_both_widths(draw, title, description)
     return found

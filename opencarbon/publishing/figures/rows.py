@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from opencarbon.publishing.figures.style import (
+    CARD,
     INK,
     MUTED,
     ROW_PX,
@@ -15,8 +16,8 @@ from opencarbon.publishing.figures.style import (
     log_ticks,
     panel,
     size_px,
+    spelt_out,
     text_width,
-    tonnes,
 )
 
 if TYPE_CHECKING:
@@ -53,8 +54,55 @@ def row_panel(
     axes.set_yticks([] if above else range(len(names)), [] if above else names)
     axes.tick_params(axis="y", labelcolor=INK)
     for at, name in enumerate(names if above else ()):
-        axes.annotate(name, xy=(0, at - 0.35), xycoords=axes.get_yaxis_transform(), va="center")
+        # On a ground of its own: lines of the plot go behind a name, not through it.
+        axes.annotate(
+            name,
+            xy=(0, at - 0.35),
+            xycoords=axes.get_yaxis_transform(),
+            va="center",
+            bbox={"facecolor": CARD, "edgecolor": "none", "pad": 1.0},
+        )
     return axes
+
+
+def row_panels(
+    figure: Figure,
+    names: Sequence[str],
+    width: Width,
+    *,
+    count: int,
+    height: float,
+    top: float,
+    gap: float,
+    indent: float,
+) -> list[Axes]:
+    """Panels of the same rows: side by side with the names at the first, or one above the other on a phone.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    names : sequence of str
+        Names of the rows, from above.
+    width : {"wide", "narrow"}
+    count : int
+        Panels.
+    height, top, gap, indent : float
+        Of each panel its height and the room above it, the room between two, and that to the left on a phone, in px.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+    """
+    is_narrow = width == "narrow"
+    left = indent if is_narrow else beside(names)
+    room = WIDTH_PX[width] - left - 16
+    each = room if is_narrow else (room - gap * (count - 1)) / count
+    found = []
+    for at in range(count):
+        x, y = (left, at * (top + height + FOOT_PX)) if is_narrow else (left + at * (each + gap), 0.0)
+        shown = names if is_narrow or at == 0 else [""] * len(names)
+        found.append(row_panel(figure, shown, x, y + top, each, height, above=is_narrow))
+    return found
 
 
 def beside(names: Sequence[str]) -> float:
@@ -80,7 +128,7 @@ def log_x(
     low, high = log_limits(values)
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    log_ticks(axes.xaxis, low, high, most_ticks, tonnes)
+    log_ticks(axes.xaxis, low, high, most_ticks, spelt_out)
     axes.grid(visible=True, axis="x")
     axes.set_xlabel(label, loc=loc)
 

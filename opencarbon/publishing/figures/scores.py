@@ -17,7 +17,8 @@ from opencarbon.publishing.figures.style import (
     log_ticks,
     name_y,
     panel,
-    tonnes,
+    spelt_out,
+    title_above,
 )
 from opencarbon.publishing.numbers import KILOGRAMS_PER_TONNE
 
@@ -69,14 +70,7 @@ def emissions_by_score(figure_7: pa.Table, width: Width) -> Figure:
             mine = [row for row in rows if row["benchmark"] == benchmark]
             _frame(axes, mine, unit)
             name_y(axes, "Emissions of training (tCO₂e, logarithmic)", x)
-            axes.annotate(
-                title,
-                xy=(x, axes.get_window_extent().y1 + 30),
-                xycoords="figure pixels",
-                ha="left",
-                va="bottom",
-                weight="bold",
-            )
+            title_above(axes, title, x)
             _points(axes, mine, colour, marker)
     return figure
 
@@ -85,7 +79,7 @@ def _frame(axes: Axes, rows: list[dict[str, Any]], unit: str) -> None:
     low, high = log_limits([value for row in rows for value in _emissions(row) if value is not None], 0.1)
     axes.set_yscale("log")
     axes.set_ylim(low, high)
-    log_ticks(axes.yaxis, low, high, 7, tonnes)
+    log_ticks(axes.yaxis, low, high, 7, spelt_out)
     axes.grid()
     axes.set_xlabel(unit)
     scores = [row["score_pct"] for row in rows]

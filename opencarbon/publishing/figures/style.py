@@ -194,8 +194,30 @@ def name_y(axes: Axes, text: str, left_px: float = 0) -> None:
     axes.yaxis.set_label_coords(left_px, top + 8, transform=IdentityTransform())
 
 
-def tonnes(value: float, _: object = None) -> str:
-    """Tick of an emission: as it is said, without exponent."""
+def title_above(axes: Axes, text: str, left_px: float, gap_px: float = 30) -> None:
+    """Write the title of a panel above it.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    text : str
+    left_px : float
+        Where it begins, in px from the left edge of the figure.
+    gap_px : float, optional
+        How far above the panel.
+    """
+    axes.annotate(
+        text,
+        xy=(left_px, axes.get_window_extent().y1 + gap_px),
+        xycoords="figure pixels",
+        ha="left",
+        va="bottom",
+        weight="bold",
+    )
+
+
+def spelt_out(value: float, _: object = None) -> str:
+    """Tick as it is said: without exponent."""
     return f"{value:,.0f}".replace(",", THIN_SPACE) if value >= 1 else f"{value:g}"
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
-from opencarbon.publishing.figures.style import drawing, size_px
+from opencarbon.publishing.figures.style import WIDTHS, Width, drawing, size_px
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,6 +62,25 @@ def to_svg(figure: Figure, title: str, description: str) -> str:
         f'<title id="{name}-title">{escape(title)}</title>\n<desc id="{name}-desc">{escape(description)}</desc>'
         f"{_with_own_ids(body, name)}"
     )
+
+
+def in_both_widths(draw: Callable[[Width], Figure], title: str, description: str) -> tuple[str, str]:
+    """Write both drawings of a figure.
+
+    Parameters
+    ----------
+    draw : callable
+        Width -> the figure.
+    title, description : str
+        As :func:`to_svg` takes them.
+
+    Returns
+    -------
+    tuple of str
+        The wide and the narrow one.
+    """
+    wide, narrow = (to_svg(draw(width), title, description) for width in WIDTHS)
+    return wide, narrow
 
 
 def _with_own_ids(body: str, name: str) -> str:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from opencarbon.publishing.figures.marks import (
     category_styles,
-    columns_that_fit,
     legend_below,
     legend_handle,
-    scatter_size,
+    legend_room,
+    scatter,
 )
 from opencarbon.publishing.figures.style import (
-    CARD,
     MUTED,
-    ROW_PX,
     WIDTH_PX,
     Width,
     canvas,
@@ -27,6 +24,7 @@ from opencarbon.publishing.figures.style import (
     name_y,
     panel,
     powers,
+    title_above,
 )
 
 if TYPE_CHECKING:
@@ -65,8 +63,7 @@ def alpha_and_throughput(figure_6: pa.Table, width: Width) -> Figure:
     groups = _groups(rows)
     with drawing():
         styles = category_styles(groups)
-        columns = columns_that_fit(groups, WIDTH_PX[width])
-        legend_px = (math.ceil(len(groups) / columns) + 0.4) * ROW_PX
+        columns, legend_px = legend_room(groups, WIDTH_PX[width])
         panel_px = _PANEL_TOP_PX + _PLOT_PX[width] + _PANEL_FOOT_PX
         side_by_side = width == "wide"
         height = panel_px * (1 if side_by_side else 2) + legend_px
@@ -102,18 +99,10 @@ def _groups(rows: Rows) -> list[str]:
 
 
 def _scatter(axes: Axes, rows: Rows, quantity: str, styles: dict[str, tuple[str, str]]) -> None:
-    for group, (colour, marker) in styles.items():
+    for group, style in styles.items():
         mine = [row for row in rows if row["device_group"] == group]
-        axes.scatter(
-            [row["training_flop"] for row in mine],
-            [row[quantity] for row in mine],
-            s=scatter_size(marker, _DOT_PX),
-            marker=marker,
-            color=colour,
-            edgecolors=CARD,
-            linewidths=0.7,
-            alpha=0.9,
-        )
+        flop, values = ([row[name] for row in mine] for name in ("training_flop", quantity))
+        scatter(axes, flop, values, style, _DOT_PX, alpha=0.9)
 
 
 def _frame(axes: Axes, rows: Rows, title: str, unit: str, left_px: float) -> None:
@@ -126,14 +115,7 @@ def _frame(axes: Axes, rows: Rows, title: str, unit: str, left_px: float) -> Non
     axes.margins(y=0.08)
     axes.locator_params(axis="y", nbins=6)
     name_y(axes, unit, left_px)
-    axes.annotate(
-        title,
-        xy=(left_px, axes.get_window_extent().y1 + 30),
-        xycoords="figure pixels",
-        ha="left",
-        va="bottom",
-        weight="bold",
-    )
+    title_above(axes, title, left_px)
 
 
 def _say_missing(axes: Axes, missing: int, all_runs: int) -> None:

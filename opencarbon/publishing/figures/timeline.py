@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from opencarbon.publishing.figures.labels import Point, label_points
-from opencarbon.publishing.figures.marks import category_styles, legend_handle, scatter_size
+from opencarbon.publishing.figures.marks import category_styles, legend_handle, scatter
 from opencarbon.publishing.figures.style import (
-    CARD,
     LEGEND_SPACING,
     MUTED,
     ROW_PX,
@@ -23,8 +22,8 @@ from opencarbon.publishing.figures.style import (
     log_ticks,
     name_y,
     panel,
+    spelt_out,
     text_width,
-    tonnes,
 )
 from opencarbon.publishing.numbers import KILOGRAMS_PER_TONNE
 
@@ -104,7 +103,7 @@ def _frame(axes: Axes, rows: list[dict[str, Any]], width: Width) -> None:
     low, high = log_limits(ends, 0.09)
     axes.set_yscale("log")
     axes.set_ylim(low, high)
-    log_ticks(axes.yaxis, low, high, 8, tonnes)
+    log_ticks(axes.yaxis, low, high, 8, spelt_out)
     axes.grid(axis="y")
     axes.set_xlabel("Publication date (year)")
     name_y(axes, "Emissions of training (tCO₂e, logarithmic)")
@@ -132,21 +131,20 @@ def _bubbles(
     largest = rows[0]["operational_kgco2e"] if rows else 1.0
     diameters = []
     for row in rows:
-        colour, marker = styles[row["task"]]
         year = _year(row)
         share = math.sqrt(row["operational_kgco2e"] / largest)
         diameters.append(max(_SMALLEST_PX, _LARGEST_PX[width] * share))
         if row["operational_low_kgco2e"] is not None and row["operational_high_kgco2e"] is not None:
             ends = [row[f"operational_{end}_kgco2e"] / KILOGRAMS_PER_TONNE for end in ("low", "high")]
             axes.plot([year, year], ends, color=MUTED, lw=1, alpha=0.55, zorder=1.5)
-        axes.scatter(
+        middle = row["operational_kgco2e"] / KILOGRAMS_PER_TONNE
+        scatter(
+            axes,
             [year],
-            [row["operational_kgco2e"] / KILOGRAMS_PER_TONNE],
-            s=scatter_size(marker, diameters[-1]),
-            marker=marker,
-            color=colour,
-            edgecolors=CARD,
-            linewidths=1,
+            [middle],
+            styles[row["task"]],
+            diameters[-1],
+            edge_px=1,
             alpha=0.85,
             zorder=2,
         )
