@@ -12,10 +12,10 @@ from opencarbon.catalog import load_catalog
 from opencarbon.cli.fits import changes_json, print_changes
 from opencarbon.cli.history import history_report, print_report, report_json
 from opencarbon.cli.tables import console_for, print_warnings, printable, write_json
-from opencarbon.errors import ManifestError, PublishError, SourceError
+from opencarbon.errors import ConfigError, ManifestError, PublishError, SourceError
 from opencarbon.estimation.training_runs import counts_by_reason
 from opencarbon.pipeline.files import output_file, write_single
-from opencarbon.pipeline.fit_memory import previous_fits
+from opencarbon.pipeline.fit_memory import moment_of_acceptance, newest_stored
 from opencarbon.pipeline.history import fleet_history
 from opencarbon.pipeline.jobs import manifest_rules
 from opencarbon.pipeline.refit import refit_devices
@@ -145,7 +145,7 @@ def fit_command(
     accept : bool
         Write the refit with what is beyond the limits, and store it for the nights to compare with.
     now_utc : datetime
-        Aware; from when an acceptance counts.
+        Aware; from when an acceptance counts that has no earlier fits to come after.
     as_json : bool
 
     Returns
@@ -163,9 +163,18 @@ def fit_command(
     catalog = load_catalog(settings.devices, settings.regions)
     source = models or settings.epoch_ai.models_url
     is_refused = offline and scheme_of(source) not in ("", "file")
+    if accept and (exclude_model or is_refused):
+        lacking = (
+            "models are left out"
+            if exclude_model
+            else "Epoch AI's table is on the network, and --offline is given"
+        )
+        raise ConfigError(
+            f"what nights compare with must be a whole refit, but {lacking}: accept without that, or give --models FILE"
+        )
     history, unread = fleet_history(settings, catalog, offline=offline)
     logged = None if history is None else history.runs
-    previous, unstored = (None, []) if exclude_model else previous_fits(settings, now_utc)
+    previous, unstored = (None, []) if exclude_model else newest_stored(settings)
     refit = refit_devices(
         catalog,
         settings,
@@ -176,7 +185,7 @@ def fit_command(
         accept=accept,
     )
     if (models or accept) and refit.models_refused:
-        raise SourceError(f"{refit.models_refused.detail.partition('; ')[0]}: nothing was written")
+        raise SourceError(f"{refit.models_refused.detail.rpartition('; ')[0]}: nothing was written")
     fits, runs, events = refit.fits, refit.runs, [*unstored, *refit.events]
     alone = fits if refit.refit is None else refit.refit
     own = (
@@ -184,7 +193,8 @@ def fit_command(
     )
     write_single(path, DEVICE_FITS, [fits])
     if accept:
-        accepted = StoredFits(fits, now_utc, refit.models, refit.legible_models, "accepted")
+        moment = moment_of_acceptance(previous, now_utc)
+        accepted = StoredFits(fits, moment, refit.models, refit.legible_models, "accepted")
         keep_fits(settings.store.root, accepted, profile=settings.estimate.profile)
     used, reasons = runs.filter(runs["used"]).num_rows, counts_by_reason(runs)
     if as_json:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -83,6 +83,38 @@ def keep_refit(night: Night) -> list[Event]:
         return []
     models, legible = json.loads(note.read_text(encoding="utf-8"))
     return _keep(night, StoredFits(read_arrow(night.work / "fits.arrow"), night.as_of_utc, models, legible))
+
+
+def newest_stored(settings: Settings) -> tuple[StoredFits | None, list[Event]]:
+    """The newest fits that the store holds, whatever moment they looked from.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Returns
+    -------
+    tuple of StoredFits or None, and list of Event
+        Warnings of files, or of a store, that cannot be read.
+    """
+    return previous_fits(settings, datetime.max.replace(tzinfo=UTC))
+
+
+def moment_of_acceptance(previous: StoredFits | None, now_utc: datetime) -> datetime:
+    """From when an acceptance counts: right after the fits that it is about, so also for nights that are replayed.
+
+    Parameters
+    ----------
+    previous : StoredFits or None
+        The newest that are stored.
+    now_utc : datetime
+        Aware; where none are.
+
+    Returns
+    -------
+    datetime
+    """
+    return now_utc if previous is None else previous.moment_utc + timedelta(microseconds=1)
 
 
 def previous_fits(settings: Settings, as_of_utc: datetime) -> tuple[StoredFits | None, list[Event]]:

@@ -1,7 +1,7 @@
 """A refit compared with the fits that were used last: what it changes, what is held, and what is said of it."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pyarrow as pa
@@ -24,6 +24,10 @@ HELD: Final = "held"
 ACCEPT: Final = "`opencarbon fit --accept`"
 FITS: Final = "fits"
 """Source of the events of a refit."""
+MOST_HELD_PCT: Final = 33.0
+"""Share of devices beyond the limits from which on a refit is refused as a whole [%]: a table that is wrong for a third of
+them is not right for the rest."""
+
 LEAST_MODELS_KEPT_PCT: Final = 90.0
 """Epoch AI's table grows; one that lost a tenth of its rows is cut short, or another table."""
 _EPOCH: Final = "epoch_ai"
@@ -127,6 +131,9 @@ def refit_devices(
             return _unchanged(previous, fits, runs, catalog, refused, None if refused else lost)
     before = None if previous is None else previous.fits
     used, changes = hold_changes(fits, before, catalog.devices, limits, accept=accept)
+    if previous is not None and (beyond := _beyond_trust(changes, kept)):
+        found = _unchanged(previous, fits, runs, catalog, refused, beyond)
+        return replace(found, changes=[_held_back(change) for change in changes])
     if previous is not None:
         events += _said(changes, previous, limits)
     return Refit(_known_sources(used, catalog), runs, changes, rows, legible, events, fits, refused)
@@ -187,6 +194,23 @@ def _kept_words(previous: StoredFits | None) -> str:
 def _when(previous: StoredFits) -> str:
     words = "the night of" if previous.kind == "night" else "the acceptance of"
     return f"{words} {previous.moment_utc:%Y-%m-%dT%H:%MZ}"
+
+
+def _beyond_trust(changes: Sequence[FitChange], kept: str) -> Event | None:
+    """What is said where so many devices are held that the others are not to be trusted either."""
+    compared = [change for change in changes if change.hours_before is not None]
+    held = sum(change.state == "held" for change in compared)
+    if held * 100.0 <= len(compared) * MOST_HELD_PCT:
+        return None
+    detail = (
+        f"the refit is beyond the limits for {held} of {len(compared)} devices, too many for the others to be trusted: "
+        f"{kept}. Look at the runs; {ACCEPT} takes it as it is"
+    )
+    return Event("warning", FITS, None, "refit_refused", detail)
+
+
+def _held_back(change: FitChange) -> FitChange:
+    return replace(change, state="held") if change.state == "moved" else change
 
 
 def _rows_lost(

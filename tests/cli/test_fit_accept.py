@@ -12,7 +12,7 @@ import pytest
 from opencarbon.cli import main
 from opencarbon.cli.inspect import fit_command
 from opencarbon.cli.tables import print_warnings
-from opencarbon.errors import SourceError
+from opencarbon.errors import ConfigError, SourceError
 from opencarbon.publishing.parquet import read_table
 from opencarbon.settings import load_settings
 from opencarbon.tables.events import Event
@@ -47,12 +47,19 @@ def night(tmp_path: Path, queue: str, capsys: Capture) -> Callable[[datetime], s
     return command
 
 
-def fit(tmp_path: Path, *, accept: bool = False, as_json: bool = False, **options: Any) -> dict[str, Any]:
+def fit(
+    tmp_path: Path,
+    *,
+    accept: bool = False,
+    as_json: bool = False,
+    now_utc: datetime = MORNING,
+    **options: Any,
+) -> dict[str, Any]:
     """The command at a fixed hour; gives the row of the MI300X that it wrote."""
     chosen = {"models": None, "exclude_model": None, "offline": True} | options
     path = tmp_path / "fits.parquet"
     settings = load_settings(None, {"store": {"root": str(tmp_path / "store")}})
-    status = fit_command(settings, str(path), accept=accept, now_utc=MORNING, as_json=as_json, **chosen)
+    status = fit_command(settings, str(path), accept=accept, now_utc=now_utc, as_json=as_json, **chosen)
     assert 0 == status
     return next(row for row in pq.read_table(path).to_pylist() if row["device"] == MI300X)
 
@@ -159,3 +166,26 @@ def test_models_left_out_do_not_come_back_through_earlier_fits(
     assert "first" == again["refit_state"]
     assert again["fit_source"] != "device_runs"
     assert "against the earlier fits" not in capsys.readouterr().out
+
+
+def test_an_acceptance_counts_for_nights_that_are_replayed(
+    tmp_path: Path, models: Path, night: Callable[[datetime], str], capsys: Capture
+) -> None:
+    night(NIGHT)
+    models.write_bytes(as_csv(rows(mi300x=0.13)))
+    assert "held:" in night(NIGHT + timedelta(days=1))
+
+    fit(tmp_path, accept=True, now_utc=datetime(2031, 1, 1, tzinfo=UTC))
+
+    assert "held:" not in night(NIGHT + timedelta(days=2))
+    assert "accepted" == released(tmp_path)["refit_state"]
+
+
+@pytest.mark.parametrize("options", [{"exclude_model": "model-1"}, {"models": "https://127.0.0.1:9/m.csv"}])
+def test_what_is_no_whole_refit_is_not_accepted(
+    tmp_path: Path, models: Path, options: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError, match="must be a whole refit"):
+        fit(tmp_path, accept=True, **options)
+
+    assert not (tmp_path / "store").exists()

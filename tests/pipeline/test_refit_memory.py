@@ -13,6 +13,7 @@ import pytest
 from opencarbon import pipeline
 from opencarbon.catalog import load_catalog
 from opencarbon.cli.tables import summary_lines
+from opencarbon.estimation.fit_evidence import log10_alpha_at_utilisation
 from opencarbon.estimation.hours import fitted_device_hours
 from opencarbon.pipeline import Outcome
 from opencarbon.pipeline.fit_memory import previous_fits, refit_of_night
@@ -21,6 +22,7 @@ from opencarbon.publishing.parquet import read_table
 from opencarbon.settings import Settings, load_settings
 from opencarbon.sources.fit_store import StoredFits, keep_fits
 from opencarbon.tables.events import Event
+from opencarbon.tables.inputs import DEVICE_FITS
 from tests.epoch_table import H100, MI300X, Row, as_csv, rows, with_cells
 from tests.example import tree, write_queue
 from tests.pipeline.nights import AS_OF, a_night, publish, settings_for
@@ -212,6 +214,36 @@ class TestHolding:
         assert slower is not None
         assert known is not None
         assert slower > 1.25 * known
+
+    @pytest.mark.parametrize("slowed", [18, 19])
+    def test_a_refit_that_is_wrong_for_a_third_of_the_devices_is_used_for_none(
+        self, first: Fitted, world: World, slowed: int
+    ) -> None:
+        catalog = load_catalog((), ())
+        fits = first.table.drop_columns(["run_id"]).to_pylist()
+        count = len(fits) * slowed // 55
+        for row in fits[:count]:
+            row["log10_alpha"] = float(
+                log10_alpha_at_utilisation(
+                    row["reference_training_flop"],
+                    row["utilisation"] / 2,
+                    row["tflop_per_s"] / row["utilisation"],
+                )
+            )
+        known = StoredFits(pa.Table.from_pylist(fits, schema=DEVICE_FITS.schema()), AS_OF, 0, 0)
+
+        found = refit_devices(catalog, world.settings(), str(world.folder / "models.csv"), known)
+
+        codes = [event.code for event in found.events if event.severity == "warning"]
+        alphas = dict(
+            zip(found.fits["device"].to_pylist(), found.fits["log10_alpha"].to_pylist(), strict=True)
+        )
+        if slowed == 18:
+            assert ["held"] * count == codes
+        else:
+            assert ["refit_refused"] == codes
+            assert {row["device"]: row["log10_alpha"] for row in fits} == alphas
+            assert {change.state for change in found.changes} <= {"held", "kept"}
 
     def test_the_form_of_the_paper_is_held_too_and_kept_apart(self, world: World) -> None:
         paper = replace(world, profile="paper")
