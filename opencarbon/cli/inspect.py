@@ -34,7 +34,7 @@ from opencarbon.tables.contracts import PUBLISHED
 from opencarbon.tables.inputs import DEVICE_FITS
 
 _ROWS_SHOWN: Final = 50
-_OWN_RUNS: Final = ("device_runs", "paper_table_1")
+_OWN_RUNS: Final = ("own_runs", "device_runs", "paper_table_1")
 
 
 def show_settings(settings: Settings, *, as_json: bool) -> int:

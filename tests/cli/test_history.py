@@ -64,6 +64,12 @@ class TestFits:
         a100, h100, _ = (learnt / plain for plain, learnt in zip(*hours, strict=True))
         assert a100 > h100 > 1.0
 
+    def test_the_device_of_the_fleet_is_in_the_table_of_fits(self, tmp_path: Path, capsys: Capture) -> None:
+        assert 0 == fit(tmp_path, "--history", log(tmp_path / "emissions.csv", *SLOW))
+
+        lines = [line.split() for line in capsys.readouterr().out.splitlines() if A100 in line]
+        assert any(words[-2] == "own_runs" for words in lines)
+
     def test_runs_without_flop_move_no_hours_but_give_power(self, tmp_path: Path, capsys: Capture) -> None:
         found = content(tmp_path, capsys, log(tmp_path / "emissions.csv", row("a", tokens="")))
 
