@@ -37,6 +37,8 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
+pull = App(name="pull", help="Fetch data into the store.")
+app.command(pull)
 
 
 @app.command
@@ -206,6 +208,31 @@ def evaluate(
     return evaluate_command(
         settings_of(config, None), out, models=models, expected_rows=expect_rows, as_json=json
     )
+
+
+@pull.command(name="grid")
+def pull_grid(
+    *,
+    start: Annotated[
+        str | None,
+        Parameter(name="--from", help="First hour, an ISO 8601 date or time; default: 10 days before --to."),
+    ] = None,
+    end: Annotated[
+        str | None, Parameter(name="--to", help="End, not counted in; default: the running hour.")
+    ] = None,
+    zones: Annotated[
+        tuple[str, ...],
+        Parameter(name="--zones", consume_multiple=True, negative=(), help="Default: those of all regions."),
+    ] = (),
+    config: Config = None,
+    strict: Annotated[bool, Parameter(negative=(), help="Exit status 3 where hours are missing.")] = False,
+    json: Json = False,
+) -> int:
+    """Fetch past hours of carbon intensity that the store lacks; started again, it goes on where it was."""
+    from opencarbon.cli.pull import pull_grid_command
+
+    settings = settings_of(config, None)
+    return pull_grid_command(settings, start=start, end=end, zones=zones, strict=strict, as_json=json)
 
 
 @app.command

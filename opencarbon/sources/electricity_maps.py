@@ -5,7 +5,6 @@ caller, and ``emissionFactorType``, because lifecycle and direct factors must ne
 back is checked to be what was asked for. API: https://app.electricitymaps.com/docs/reference
 """
 
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Final, Literal
 import pyarrow as pa
 
 from opencarbon.errors import SourceError
+from opencarbon.sources.circuit import STOPPING_CODES, Circuit
 from opencarbon.sources.electricity_maps_bodies import (
     EmissionFactorType,
     parse_forecast,
@@ -31,9 +31,6 @@ HORIZONS_HOURS: Final = (6, 24, 48, 72)
 _Endpoint = Literal["latest", "history", "forecast"]
 
 _EVENT_SOURCE: Final = "electricity_maps"
-_FAILURES_IN_A_ROW: Final = 5
-"""Zones that may fail one after the other, by refusal, throttling or silence, before the rest is not asked."""
-_STOPPING_CODES: Final = frozenset({"auth", "rate_limit", "unavailable"})
 _EMPTY: Final = GRID_INTENSITY.schema().empty_table()
 _PARSERS: Final = {"latest": parse_latest, "history": parse_history, "forecast": parse_forecast}
 
@@ -59,7 +56,7 @@ def fetch_latest(client: Client, zone: str, *, emission_factor_type: EmissionFac
     SourceError
         See :meth:`opencarbon.sources.http.Client.get`.
     """
-    return client.get("carbon-intensity/latest", _query(zone, emission_factor_type))
+    return client.get("carbon-intensity/latest", query_of(zone, emission_factor_type))
 
 
 def fetch_history(client: Client, zone: str, *, emission_factor_type: EmissionFactorType) -> bytes | None:
@@ -75,7 +72,7 @@ def fetch_history(client: Client, zone: str, *, emission_factor_type: EmissionFa
     -------
     bytes or None
     """
-    return client.get("carbon-intensity/history", _query(zone, emission_factor_type))
+    return client.get("carbon-intensity/history", query_of(zone, emission_factor_type))
 
 
 def fetch_forecast(
@@ -95,7 +92,7 @@ def fetch_forecast(
     -------
     bytes or None
     """
-    query = _query(zone, emission_factor_type) | {"horizonHours": str(horizon_asked(horizon_hours))}
+    query = query_of(zone, emission_factor_type) | {"horizonHours": str(horizon_asked(horizon_hours))}
     return client.get("carbon-intensity/forecast", query)
 
 
@@ -159,7 +156,7 @@ def pull_zone(
         return forecast, events
     history, problems = _pull_part(client, zone, "history", asked)
     parts = [history, forecast]
-    if not _holds_values(history) and _STOPPING_CODES.isdisjoint(event.code for event in problems):
+    if not _holds_values(history) and STOPPING_CODES.isdisjoint(event.code for event in problems):
         latest, more = _pull_part(client, zone, "latest", asked)
         parts = [latest if _holds_values(latest) else history, forecast]
         problems += more
@@ -205,7 +202,7 @@ def pull_zones(
     worked, or once five zones in a row fail by refusal, throttling or silence. A refusal after a zone worked is that
     zone's own: the service also answers 401 when it throttles.
     """
-    circuit = _Circuit()
+    circuit = Circuit()
 
     def pull(zone: str) -> tuple[pa.Table, list[Event]]:
         stopped_by = circuit.stopped_by()
@@ -220,7 +217,7 @@ def pull_zones(
             fetched_at_utc=fetched_at_utc,
             allow_sandbox=allow_sandbox,
         )
-        circuit.record(table, events)
+        circuit.record(events, worked=table.num_rows > 0)
         return table, events
 
     distinct = list(dict.fromkeys(zones))
@@ -229,32 +226,6 @@ def pull_zones(
         pulled += pool.map(pull, distinct[1:])
     tables = [table for table, _ in pulled]
     return pa.concat_tables([_EMPTY, *tables]), [event for _, events in pulled for event in events]
-
-
-class _Circuit:
-    """Remembers, for all threads, whether it is worth asking on."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._worked = False
-        self._in_a_row = 0
-        self._stopped_by: Event | None = None
-
-    def stopped_by(self) -> Event | None:
-        with self._lock:
-            return self._stopped_by
-
-    def record(self, table: pa.Table, events: Sequence[Event]) -> None:
-        fatal = next((event for event in events if event.code in _STOPPING_CODES), None)
-        with self._lock:
-            if table.num_rows or fatal is None:
-                self._worked = self._worked or table.num_rows > 0
-                self._in_a_row = 0
-                return
-            self._in_a_row += 1
-            refused = fatal.code == "auth" and not self._worked
-            if self._stopped_by is None and (refused or self._in_a_row >= _FAILURES_IN_A_ROW):
-                self._stopped_by = fatal
 
 
 def _pull_part(client: Client, zone: str, endpoint: _Endpoint, asked: _Asked) -> tuple[pa.Table, list[Event]]:
@@ -308,7 +279,18 @@ def _event(zone: str, code: str, detail: str) -> Event:
     return Event("warning", _EVENT_SOURCE, zone, code, detail)
 
 
-def _query(zone: str, emission_factor_type: EmissionFactorType) -> dict[str, str]:
+def query_of(zone: str, emission_factor_type: EmissionFactorType) -> dict[str, str]:
+    """Query that every request carries.
+
+    Parameters
+    ----------
+    zone : str
+    emission_factor_type : {"lifecycle", "direct"}
+
+    Returns
+    -------
+    dict of str to str
+    """
     return {
         "zone": zone,
         "emissionFactorType": emission_factor_type,

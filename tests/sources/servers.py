@@ -38,6 +38,7 @@ Misbehaviour = Literal[
     "absurd",  # an intensity of 1e6
     "hang",  # no answer until the server closes
     "empty",  # a list without rows
+    "holes",  # every third row left out
     "echo_token",  # 400 that repeats the token in its message
 ]
 
@@ -205,7 +206,7 @@ class _Plan:
 
 
 class ElectricityMapsServer(LoopbackServer):
-    """Speaks ``carbon-intensity/latest|history|forecast`` and ``zones`` of the Electricity Maps API, version 4.
+    """Speaks ``carbon-intensity/latest|history|forecast|past-range`` and ``zones`` of the Electricity Maps API, version 4.
 
     Parameters
     ----------
@@ -263,7 +264,7 @@ class ElectricityMapsServer(LoopbackServer):
         how : str
             One of :data:`Misbehaviour`.
         endpoint : str, optional
-            ``latest``, ``history``, ``forecast`` or ``*``.
+            ``latest``, ``history``, ``forecast``, ``past-range`` or ``*``.
         times : int, optional
             Behave again after so many requests.
         retry_after : str, optional
@@ -286,7 +287,7 @@ class ElectricityMapsServer(LoopbackServer):
         if request.path == "/v4/zones":
             return json_answer(200, {zone: self._zone(zone) for zone in self.zones})
         prefix, _, endpoint = request.path.rpartition("/")
-        if prefix != "/v4/carbon-intensity" or endpoint not in ("latest", "history", "forecast"):
+        if prefix != "/v4/carbon-intensity" or endpoint not in _ENDPOINTS:
             return json_answer(404, {"status": "error", "message": "Not found"})
         if request.headers.get("auth-token") != self.token:
             return json_answer(401, {"error": "Unauthorized"})
@@ -319,7 +320,7 @@ class ElectricityMapsServer(LoopbackServer):
             return "Invalid emissionFactorType"
         if endpoint == "forecast" and query.get("horizonHours", "24") not in ("6", "24", "48", "72"):
             return "Invalid horizonHours"
-        return ""
+        return _bad_range(query) if endpoint == "past-range" else ""
 
     def _body(self, zone: str, endpoint: str, query: Mapping[str, str]) -> dict[str, Any]:
         factor_type = query.get("emissionFactorType", "lifecycle")
@@ -330,6 +331,13 @@ class ElectricityMapsServer(LoopbackServer):
             hours = [running + lag * HOUR for lag in range(-23, 1)]
             rows = [self._row(zone, hour, factor_type) for hour in hours]
             return {"zone": zone, "history": rows, "temporalGranularity": "hourly"}
+        if endpoint == "past-range":
+            start, end = (datetime.strptime(query[name], _RANGE_TIME) for name in ("start", "end"))
+            hours = [start.replace(tzinfo=UTC) + lead * HOUR for lead in range((end - start) // HOUR + 1)]
+            rows = [
+                self._row(zone, hour, factor_type) for hour in hours
+            ]  # the end counts in, as for some clients
+            return {"zone": zone, "data": rows, "temporalGranularity": "hourly"}
         hours = [running + lead * HOUR for lead in range(int(query.get("horizonHours", "24")) + 1)]
         return {
             "zone": zone,
@@ -368,8 +376,22 @@ class ElectricityMapsServer(LoopbackServer):
             "subZoneKeys": [],
             "isCommerciallyAvailable": True,
             "tier": "TIER_A",
-            "access": [f"carbon-intensity/{endpoint}" for endpoint in ("latest", "history", "forecast")],
+            "access": [f"carbon-intensity/{endpoint}" for endpoint in _ENDPOINTS],
         }
+
+
+_ENDPOINTS = ("latest", "history", "forecast", "past-range")
+_RANGE_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def _bad_range(query: Mapping[str, str]) -> str:
+    for name in ("start", "end"):
+        try:
+            datetime.strptime(query.get(name, ""), _RANGE_TIME)
+        except ValueError:
+            return f'Missing or invalid date parameter "{name}"'
+    start, end = (datetime.strptime(query[name], _RANGE_TIME) for name in ("start", "end"))
+    return "" if timedelta() < end - start <= timedelta(days=10) else "The range must be of 10 days at most"
 
 
 _HTML = b"<!DOCTYPE html><html><body><h1>Something went wrong</h1></body></html>"
@@ -401,7 +423,7 @@ def _refusal(plan: _Plan | None, zone: str, endpoint: str, request: Request) -> 
 def _spoilt(body: dict[str, Any], plan: _Plan | None, zones: Sequence[str]) -> Answer:
     """The answer with data, damaged as told."""
     how = plan.how if plan else ""
-    rows = next((body[name] for name in ("history", "forecast") if name in body), [body])
+    rows = next((body[name] for name in ("history", "forecast", "data") if name in body), [body])
     changes: dict[str, dict[str, Any]] = {
         "nulls": {"carbonIntensity": None},
         "absurd": {"carbonIntensity": 1e6},
@@ -417,6 +439,8 @@ def _spoilt(body: dict[str, Any], plan: _Plan | None, zones: Sequence[str]) -> A
         body["zone"] = next((zone for zone in zones if zone != body["zone"]), "FR")
     if how == "empty":
         rows.clear()
+    if how == "holes":
+        del rows[::3]
     answer = json_answer(200, body)
     if how == "truncated":
         return Answer(200, answer.body[: len(answer.body) // 2])
@@ -426,4 +450,4 @@ def _spoilt(body: dict[str, Any], plan: _Plan | None, zones: Sequence[str]) -> A
 
 
 def _text(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat(timespec="milliseconds") + "Z"
