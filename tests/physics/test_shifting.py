@@ -385,3 +385,61 @@ def test_scalars_give_numpy_scalars() -> None:
 def test_arguments_out_of_range_are_named(call: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# ---- to the second, and every choice of hours of half a day ----
+
+SECOND_H = 1.0 / 3600.0
+CURVES_OF_A_DAY = st.lists(st.floats(0.0, 1000.0), min_size=2, max_size=24)
+
+
+def lowest_of_every_second(curve: list[float], job: Job) -> float:
+    """Lowest mean over starts on whole seconds; the window is in whole seconds."""
+    duration, earliest, finish = job
+    seconds = np.arange(round(earliest * 3600), int((finish - duration) * 3600 + 1e-6) + 1)
+    boundary, integral = np.arange(len(curve) + 1.0), np.concatenate([[0.0], np.cumsum(curve)])
+    start = seconds * SECOND_H
+    ran = np.interp(start + duration, boundary, integral) - np.interp(start, boundary, integral)
+    return float(ran.min() / duration)
+
+
+@QUICK
+@given(CURVES_OF_A_DAY, st.data())
+def test_no_start_on_a_second_is_better_than_one_of_whole_seconds(
+    curve: list[float], data: st.DataObject
+) -> None:
+    earliest = data.draw(st.integers(0, len(curve) * 3600 - 1))
+    duration = data.draw(st.integers(1, len(curve) * 3600 - earliest))
+    finish = data.draw(st.integers(earliest + duration, len(curve) * 3600))
+    job = (duration * SECOND_H, earliest * SECOND_H, finish * SECOND_H)
+    allowance = 1e-11 * max(curve) * (1.0 + 3600.0 / duration)  # sums are rounded, then divided by hours
+    assert best(curve, job)[1] == pytest.approx(lowest_of_every_second(curve, job), rel=1e-9, abs=allowance)
+
+
+@QUICK
+@given(CURVES_OF_A_DAY, st.data())
+def test_starts_on_seconds_are_at_most_a_second_worse(curve: list[float], data: st.DataObject) -> None:
+    earliest = data.draw(st.integers(0, len(curve) * 3600 - 60))
+    duration = data.draw(st.floats(60.0, len(curve) * 3600 - earliest)) * SECOND_H
+    finish = data.draw(st.integers(int(np.ceil(earliest + duration * 3600)), len(curve) * 3600)) * SECOND_H
+    job = (duration, earliest * SECOND_H, finish)
+    mean, by_second = best(curve, job)[1], lowest_of_every_second(curve, job)
+    assert mean <= by_second * (1 + 1e-9) + 1e-9
+    assert by_second <= mean + (max(curve) - min(curve)) * SECOND_H / duration + 1e-6
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.floats(0.0, 1000.0), min_size=1, max_size=12),
+    st.sampled_from([0.0, 0.0, 0.25, 0.7]),
+    st.data(),
+)
+def test_pausing_equals_every_choice_of_up_to_twelve_hours(
+    curve: list[float], part: float, data: st.DataObject
+) -> None:
+    duration = data.draw(st.integers(1, len(curve))) + part
+    expected = oracle.best(curve, duration, 0.0, float(len(curve)), interruptible=True)[1]
+    mean = best(curve, (duration, 0.0, float(len(curve))), interruptible=True)[1]
+    assert expected == pytest.approx(mean, rel=1e-9, abs=1e-9, nan_ok=True)
+    lowest = lowest_mean([curve], [duration], [0.0], [float(len(curve))], interruptible=True)[0, 0]
+    assert expected == pytest.approx(float(lowest), rel=1e-9, abs=1e-9, nan_ok=True)
