@@ -110,15 +110,12 @@ def parse_latest(
         One row of ``GRID_INTENSITY``, ``measured``.
     """
     latest = _read(_Latest, body, zone)
-    sandbox = _check_sandbox(latest, [latest], allow_sandbox)
-    _check_rows([latest], zone, emission_factor_type)
-    return _table(
-        _hourly(_slots([latest]), latest),
-        "measured",
+    return _measured(
+        *(latest, [latest]),
         zone=zone,
         emission_factor_type=emission_factor_type,
         fetched_at_utc=fetched_at_utc,
-        sandbox=sandbox,
+        allow_sandbox=allow_sandbox,
     )
 
 
@@ -159,15 +156,12 @@ def parse_history(
         If these are sandbox data and ``allow_sandbox`` is not set.
     """
     history = _read(_History, body, zone)
-    sandbox = _check_sandbox(history, history.history, allow_sandbox)
-    _check_rows(history.history, zone, emission_factor_type)
-    return _table(
-        _hourly(_slots(history.history), history),
-        "measured",
+    return _measured(
+        *(history, history.history),
         zone=zone,
         emission_factor_type=emission_factor_type,
         fetched_at_utc=fetched_at_utc,
-        sandbox=sandbox,
+        allow_sandbox=allow_sandbox,
     )
 
 
@@ -200,15 +194,13 @@ def parse_past_range(
         Rows of ``GRID_INTENSITY``, ``measured``, by hour.
     """
     past = _read(_Past, body, zone)
-    sandbox = _check_sandbox(past, past.data, allow_sandbox)
-    _check_rows(past.data, zone, emission_factor_type)
-    return _table(
-        [hour for hour in _hourly(_slots(past.data), past) if start_utc <= hour.start_utc < end_utc],
-        "measured",
+    return _measured(
+        *(past, past.data),
         zone=zone,
         emission_factor_type=emission_factor_type,
         fetched_at_utc=fetched_at_utc,
-        sandbox=sandbox,
+        allow_sandbox=allow_sandbox,
+        within=(start_utc, end_utc),
     )
 
 
@@ -244,6 +236,32 @@ def parse_forecast(
     return _table(
         _hourly(given, forecast),
         "forecast",
+        zone=zone,
+        emission_factor_type=emission_factor_type,
+        fetched_at_utc=fetched_at_utc,
+        sandbox=sandbox,
+    )
+
+
+def _measured(
+    body: _Body,
+    rows: Sequence[_Row],
+    *,
+    zone: str,
+    emission_factor_type: EmissionFactorType,
+    fetched_at_utc: datetime,
+    allow_sandbox: bool,
+    within: tuple[datetime, datetime] | None = None,
+) -> pa.Table:
+    """Check the rows of an answer, and make them a table; of the hours those of a half-open range where one is given."""
+    sandbox = _check_sandbox(body, rows, allow_sandbox)
+    _check_rows(rows, zone, emission_factor_type)
+    hours = _hourly(_slots(rows), body)
+    if within:
+        hours = [hour for hour in hours if within[0] <= hour.start_utc < within[1]]
+    return _table(
+        hours,
+        "measured",
         zone=zone,
         emission_factor_type=emission_factor_type,
         fetched_at_utc=fetched_at_utc,
