@@ -61,8 +61,8 @@ def keep_published(night: Night) -> list[Event]:
         A warning where the store cannot be written.
     """
     stored, _ = _stored(night)
-    published = _published(night)
-    return [] if published is None or not _is_newer(published, stored) else _keep(night, published)
+    published = _published_after(stored, night)
+    return [] if published is None else _keep(night, published)
 
 
 def keep_refit(night: Night) -> list[Event]:
@@ -144,16 +144,11 @@ def _stored(night: Night) -> tuple[StoredFits | None, list[Event]]:
 def _previous(night: Night) -> tuple[StoredFits | None, list[Event]]:
     """Fits used last: those of the store, or of the latest run where its publisher died before it kept them."""
     stored, events = _stored(night)
-    published = _published(night)
-    return (published if published is not None and _is_newer(published, stored) else stored), events
+    return _published_after(stored, night) or stored, events
 
 
-def _is_newer(published: StoredFits, stored: StoredFits | None) -> bool:
-    return stored is None or published.moment_utc > stored.moment_utc
-
-
-def _published(night: Night) -> StoredFits | None:
-    """Fits of the latest published run, if it looked from before this night and in its profile."""
+def _published_after(stored: StoredFits | None, night: Night) -> StoredFits | None:
+    """Fits of the latest published run, if it looked from before this night, in its profile, and from after `stored`."""
     layout = Layout(Path(night.root))
     try:
         run_id = layout.latest_run()
@@ -162,6 +157,8 @@ def _published(night: Night) -> StoredFits | None:
         folder = layout.runs / run_id
         run = read_table(folder, "dim_run").to_pylist()[0]
         if run["as_of_utc"] >= night.as_of_utc or run["profile"] != night.settings.estimate.profile:
+            return None
+        if stored is not None and run["as_of_utc"] <= stored.moment_utc:
             return None
         fits = of_any_minor_version(
             read_table(folder, "fact_device_fit").drop_columns(["run_id"]), DEVICE_FITS
