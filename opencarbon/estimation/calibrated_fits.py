@@ -22,7 +22,7 @@ from opencarbon.estimation.hours import (
     ORIGIN_IDEAL_WALL_HOURS,
     ideal_decades,
 )
-from opencarbon.estimation.pooling_evidence import Place, Run
+from opencarbon.estimation.pooling_evidence import Run
 
 
 def calibrated_rows(
@@ -46,7 +46,9 @@ def calibrated_rows(
     """
     targets = tuple(known.values())
     places = [device.place() for device in targets]
-    found = _least_error([_evidence(run) for run in used], list(_tuned(benchmarks, known)), places)
+    published, own = ([_evidence(run) for run in used if run.is_own == is_own] for is_own in (False, True))
+    evidence, with_slope = _least_error(published, list(_tuned(benchmarks, known)))
+    found = pooling.predicted([*evidence, *own], places, with_slope=with_slope)
     half = found.half_width(level)
     rows = []
     for device, centre, width in zip(targets, found.centre, half, strict=True):
@@ -72,20 +74,22 @@ def calibrated_rows(
     return rows
 
 
-def _least_error(runs: list[Run], tuned: list[Run], places: list[Place]) -> pooling.Prediction:
-    """With or without the length of a run, with or without benchmarks: what errs least on families left out.
+def _least_error(published: list[Run], tuned: list[Run]) -> tuple[list[Run], bool]:
+    """Runs to fit to, with or without benchmarks, and whether the length of a run counts: what errs least.
 
-    The plainest comes first, and stays unless another errs less. A slope below 0 is noise, or columns in each other's
-    place: longer runs lose less to their start, and by such a slope more FLOP could take fewer hours.
+    Errors are those on families left out. The plainest comes first, and stays unless another errs less. A slope below 0
+    is noise, or columns in each other's place: longer runs lose less to their start, and by such a slope more FLOP could
+    take fewer hours.
     """
-    plain = pooling.predicted(runs, places, with_slope=False)
-    if len(set(plain.held_out.family)) < priors.LEAST_FAMILIES:
+    plain = (published, False)
+    if len({run.family for run in published if not run.is_throughput}) < priors.LEAST_FAMILIES:
         return plain
-    evidence = [runs, [*runs, *tuned]] if tuned else [runs]
-    others = [pooling.predicted(rows, places, with_slope=True) for rows in evidence]
-    others += [pooling.predicted(rows, places, with_slope=False) for rows in evidence[1:]]
-    rising = [found for found in others if found.slope >= 0.0]
-    return min((plain, *rising), key=lambda found: found.held_out.mean_of_medians())
+    choices = [plain, (published, True)]
+    if tuned:
+        choices += [([*published, *tuned], True), ([*published, *tuned], False)]
+    tried = [(choice, pooling.predicted(choice[0], (), with_slope=choice[1])) for choice in choices]
+    rising = [(choice, found) for choice, found in tried if found.slope >= 0.0]
+    return min(rising, key=lambda pair: pair[1].held_out.mean_of_medians())[0]
 
 
 def _evidence(run: FitRun) -> Run:

@@ -13,8 +13,10 @@ and the project below it.
 
 Prior
 -----
-Every effect is normal about 0 with a standard deviation of :mod:`opencarbon.estimation.pooling_priors`; :math:`\mu` is vague. All variances share an
-unknown scale with a scaled inverse chi-squared prior of ``PRIOR_DEGREES`` degrees of freedom. Runs far from what any device reaches (``FAR``) get an error to match, so that one wrong figure moves little.
+Every effect is normal about 0 with a standard deviation of :mod:`opencarbon.estimation.pooling_priors`;
+:math:`\mu` is vague. All variances share an unknown scale with a scaled inverse chi-squared prior of
+``PRIOR_DEGREES`` degrees of freedom. Runs far from what any device reaches (``FAR``) get an error to match, so that
+one wrong figure moves little.
 
 Solver
 ------
