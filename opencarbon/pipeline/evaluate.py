@@ -30,6 +30,7 @@ from opencarbon.estimation.evaluation import (
 from opencarbon.estimation.evaluation.power import power_predictions
 from opencarbon.estimation.training_runs import training_runs
 from opencarbon.pipeline.context import settings_catalog
+from opencarbon.pipeline.extras import require_page_libraries
 from opencarbon.pipeline.files import write_page
 from opencarbon.pipeline.night import Progress, silent
 from opencarbon.pipeline.reproduce import page_facts, read_models
@@ -107,6 +108,7 @@ def evaluate(
     PublishError
         Where the folder cannot be written.
     """
+    require_page_libraries()
     catalog = settings_catalog(settings)
     epoch = None if models is None else read_models(models, settings)
     runs = training_runs(epoch, catalog.runs, devices=catalog.devices, device_units=catalog.device_units)

@@ -31,6 +31,7 @@ from opencarbon.estimation.training_compute import training_compute_table
 from opencarbon.estimation.training_runs import training_runs
 from opencarbon.pipeline.compare import compare_runs
 from opencarbon.pipeline.context import settings_catalog
+from opencarbon.pipeline.extras import require_page_libraries
 from opencarbon.pipeline.files import write_page
 from opencarbon.pipeline.grid import http_limits
 from opencarbon.pipeline.night import Progress, silent
@@ -113,6 +114,7 @@ def reproduce(
     PublishError
         Where the folder cannot be written.
     """
+    require_page_libraries()
     catalog, paper = settings_catalog(settings), load_paper()
     epoch = None if models is None else read_models(models, settings)
     progress("reproduce", 0, len(_STEPS))

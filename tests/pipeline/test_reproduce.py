@@ -28,6 +28,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
     return reproduction
 
 
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
+    """On a table of models that holds more than the bundled runs."""
+    return reproduce(load_settings(), tmp_path_factory.mktemp("newer"), models=str(EPOCH))
+
+
 def test_every_table_is_written_in_its_contract_and_read_equal_by_other_engines(made: Reproduction) -> None:
     assert set(CONTRACTS) | {"dim_device_embodied"} == set(made.rows)
     assert_tables_are_read_equal(made.folder, CONTRACTS, made.rows)
@@ -53,15 +59,9 @@ def test_the_page_says_unprompted_what_does_not_reproduce(made: Reproduction) ->
     assert len(page) < 3_000_000
 
 
-def test_twice_the_same_bytes(made: Reproduction, tmp_path: Path) -> None:
-    again = reproduce(load_settings(), tmp_path / "again")
-    assert files(made.folder) == files(again.folder)
-
-
 def test_a_newer_table_of_models_refits_and_leaves_what_is_published(
-    made: Reproduction, tmp_path: Path
+    made: Reproduction, newer: Reproduction
 ) -> None:
-    newer = reproduce(load_settings(), tmp_path / "newer", models=str(EPOCH))
     before, after = (one.cells.to_pylist() for one in (made, newer))
     assert [row["published_value"] for row in before] == [row["published_value"] for row in after]
     assert [row["recomputed_value"] for row in before] == [row["recomputed_value"] for row in after]
@@ -69,13 +69,12 @@ def test_a_newer_table_of_models_refits_and_leaves_what_is_published(
     assert "Epoch AI" in newer.page.read_text(encoding="utf-8").partition("<footer")[2]
 
 
-def test_a_table_of_models_comes_by_address_as_by_file(tmp_path: Path) -> None:
-    by_file = reproduce(load_settings(), tmp_path / "file", models=str(EPOCH))
+def test_a_table_of_models_comes_by_address_as_by_file(newer: Reproduction, tmp_path: Path) -> None:
     with FileServer({"/models.csv": EPOCH.read_bytes()}) as server:
         by_address = reproduce(load_settings(), tmp_path / "address", models=f"{server.url}/models.csv")
         with pytest.raises(SourceError):
             reproduce(load_settings(), tmp_path / "lost", models=f"{server.url}/lost.csv")
-    assert by_file.cells.equals(by_address.cells)
+    assert newer.cells.equals(by_address.cells)
     assert not (tmp_path / "lost").exists()
 
 
@@ -110,14 +109,18 @@ def test_what_is_not_installed_is_named_with_its_extra(module: str, extra: str, 
     assert not (tmp_path / "paper").exists()
 
 
-def test_the_command_prints_what_agrees_and_what_does_not(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_the_command_prints_what_agrees_and_what_does_not_and_writes_the_same_bytes_again(
+    made: Reproduction,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     assert main(["reproduce", "--out", str(tmp_path / "paper")]) == 0
     printed = capsys.readouterr().out
     assert "GLM and BLOOM match only with their FLOP exchanged" in printed
     assert "1,966.17" in printed
+    assert files(made.folder) == files(tmp_path / "paper")
     assert main(["reproduce", "--out", str(tmp_path / "paper"), "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert content["rows"]["paper_cell"] > 100
