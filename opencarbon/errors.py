@@ -8,6 +8,7 @@
     |   |-- SourceAuthError          the token is missing or refused
     |   |-- SourcePlanError          the token is good, the plan does not cover this
     |   |-- SourceRateLimitError     throttled, and still throttled after the retries
+    |   |-- SourceBudgetError        the requests of the run are spent
     |   |-- SourceUnavailableError   no answer, or a server error after the retries
     |   `-- SourceShapeError         an answer that is not what the documentation promises
     |-- ManifestError          a manifest cannot be read, or nothing in it can be used
@@ -53,6 +54,12 @@ class SourceRateLimitError(SourceError):
     """The source throttles, and still did after the retries."""
 
     code = "rate_limit"
+
+
+class SourceBudgetError(SourceError):
+    """The requests that the run may make are spent: nothing was asked."""
+
+    code = "budget"
 
 
 class SourceUnavailableError(SourceError):

@@ -1,16 +1,13 @@
 """The one way to the web: a client with a token, timeouts, retries, a rate limit and clear errors.
 
-Nothing outside this module imports httpx. No token, header or query of a URL reaches an exception or a log.
+Nothing outside this module and its logs imports httpx. No token, header or query of a URL reaches an exception or a log.
 """
 
-import logging
 import os
 import re
 import ssl
 import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Generator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
@@ -24,13 +21,15 @@ from pydantic import SecretStr
 from opencarbon.errors import (
     ConfigError,
     SourceAuthError,
+    SourceBudgetError,
     SourceError,
     SourcePlanError,
     SourceRateLimitError,
     SourceUnavailableError,
 )
 from opencarbon.sources.http_answers import error_message, is_about_the_plan, retry_after_s
-from opencarbon.sources.http_limits import HttpLimits, TokenBucket
+from opencarbon.sources.http_limits import HttpLimits, RequestBudget, TokenBucket
+from opencarbon.sources.http_logs import discreet_logs
 from opencarbon.sources.locations import public_name
 from opencarbon.sources.storage import read_file, scheme_of
 
@@ -81,6 +80,8 @@ class Client:
         Timeouts, retries and sizes.
     bucket : TokenBucket, optional
         The rate limit; 120 requests a minute, ten of them at once, where none is given.
+    budget : RequestBudget, optional
+        Most requests in all, attempts counted one by one; no limit where none is given.
     follow_redirects : bool, optional
         Follow up to five redirects. Not allowed with a token.
 
@@ -98,6 +99,7 @@ class Client:
         token: SecretStr | str | None = None,
         limits: HttpLimits | None = None,
         bucket: TokenBucket | None = None,
+        budget: RequestBudget | None = None,
         follow_redirects: bool = False,
     ) -> None:
         self._base_url = _checked_url(base_url)
@@ -107,6 +109,8 @@ class Client:
         self._token = token or None
         self._limits = limits or HttpLimits()
         self._bucket = bucket or TokenBucket(120.0, burst=10)
+        self._budget = budget
+        self._token_worked = False
         if self._token is not None and follow_redirects:
             raise ConfigError("redirects are not followed with a token: it could reach another host")
         self._http = httpx.Client(
@@ -136,7 +140,9 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    def get(self, path: str = "", params: Mapping[str, str] | None = None) -> bytes | None:
+    def get(
+        self, path: str = "", params: Mapping[str, str] | None = None, *, needs_token: bool = True
+    ) -> bytes | None:
         """Fetch one answer, trying again after throttling (429), server errors (5xx) and broken connections.
 
         Parameters
@@ -145,6 +151,8 @@ class Client:
             Path below the base URL.
         params : mapping of str to str, optional
             Query.
+        needs_token : bool, optional
+            Whether the service gives this to a good token alone, so that an answer shows that the token is good.
 
         Returns
         -------
@@ -156,7 +164,10 @@ class Client:
         SourceAuthError, SourcePlanError
             For 401 and 403, told apart by what the body says.
         SourceRateLimitError
-            For 429 after the last attempt.
+            For 429 after the last attempt, and for 401 where the token worked before and the body says nothing of the
+            plan: Electricity Maps answers so when it throttles (issue 8047 of electricitymaps-contrib).
+        SourceBudgetError
+            If the budget is spent.
         SourceUnavailableError
             For 5xx, no answer or a broken connection after the last attempt.
         SourceError
@@ -165,14 +176,26 @@ class Client:
         url = httpx.URL(f"{self._base_url.rstrip('/')}/{path}" if path else self._base_url)
         if params:
             url = url.copy_merge_params(dict(params))
-        self._bucket.acquire()
+        self._leave()
         deadline = time.monotonic() + self._limits.total_s
         last: SourceError
         try:
-            return self._get_with_retries(url, deadline)
+            body = self._get_with_retries(url, deadline)
         except _AgainError as problem:
             last = problem.failure
+        else:
+            self._token_worked |= needs_token and self._token is not None
+            return body
         raise last
+
+    def _leave(self) -> None:
+        """Wait until a request may leave, if there is one left."""
+        if self._budget is not None and not self._budget.take():
+            raise SourceBudgetError(
+                f"not asked: the {self._budget.most} requests of this run are spent; "
+                "raise electricity_maps.requests_per_night, or name fewer regions"
+            )
+        self._bucket.acquire()
 
     def _get_with_retries(self, url: httpx.URL, deadline: float) -> bytes | None:
         limits = self._limits
@@ -196,14 +219,14 @@ class Client:
         ):
             with attempt:
                 if attempt.num > 1:
-                    self._bucket.acquire()
+                    self._leave()
                 return self._get_once(url, deadline)
         raise AssertionError("stamina ends with a result or an error")  # pragma: no cover
 
     def _get_once(self, url: httpx.URL, deadline: float) -> bytes | None:
         where = public_name(str(url))
         try:
-            with _discreet_logs(), self._http.stream("GET", url) as response:
+            with discreet_logs(), self._http.stream("GET", url) as response:
                 body = self._without_token(self._read(response, where, deadline))
         except httpx.HTTPError as problem:
             words = f"{where} {self._transport_words(problem)}"
@@ -241,16 +264,21 @@ class Client:
             target = self._scrubbed(public_name(str(response.next_request.url)))
             raise SourceError(f"{words}, a redirect to {target}, which is not followed; correct the URL")
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            raise self._refusal(said, words)
+            refusal = self._refusal(status, said, words)
+            if isinstance(refusal, SourceRateLimitError):
+                raise _AgainError(refusal, retry_after_s(response.headers))
+            raise refusal
         if status == httpx.codes.TOO_MANY_REQUESTS:
             raise _AgainError(SourceRateLimitError(words), retry_after_s(response.headers))
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise _AgainError(SourceUnavailableError(words), retry_after_s(response.headers))
         raise SourceError(words)
 
-    def _refusal(self, said: str, words: str) -> SourceError:
+    def _refusal(self, status: int, said: str, words: str) -> SourceError:
         if is_about_the_plan(said):
             return SourcePlanError(f"{words} (the plan of the token does not cover this)")
+        if status == httpx.codes.UNAUTHORIZED and self._token_worked:
+            return SourceRateLimitError(f"{words} (the token worked before: this is throttling)")
         return SourceAuthError(
             f"{words} ({'no token was sent' if self._token is None else 'the token is refused'})"
         )
@@ -344,36 +372,3 @@ def _version() -> str:
         return version("opencarbon")
     except PackageNotFoundError:  # pragma: no cover - run from a folder that was never installed
         return "unknown"
-
-
-_OWN_REQUEST: ContextVar[bool] = ContextVar("opencarbon_own_request", default=False)
-
-
-@contextmanager
-def _discreet_logs() -> Iterator[None]:
-    mark = _OWN_REQUEST.set(True)
-    try:
-        yield
-    finally:
-        _OWN_REQUEST.reset(mark)
-
-
-def _shorten_urls(record: logging.LogRecord) -> bool:
-    """Cut user, password and query from the URLs that httpx logs for requests of this module."""
-    if _OWN_REQUEST.get() and isinstance(record.args, tuple):
-        record.args = tuple(
-            public_name(str(value)) if isinstance(value, httpx.URL) else value for value in record.args
-        )
-    return True
-
-
-def _drop_headers(record: logging.LogRecord) -> bool:
-    """Whether a record of httpcore may pass: one with headers of an answer to this module may not."""
-    return not (_OWN_REQUEST.get() and "response_headers.complete" in record.getMessage())
-
-
-logging.getLogger("httpx").addFilter(_shorten_urls)
-for _name in ("httpcore.http11", "httpcore.http2", "httpcore.proxy"):
-    logging.getLogger(_name).addFilter(_drop_headers)
-# Without a handler of its own, Python would print every retry on standard error as a bare event name.
-logging.getLogger("stamina").addHandler(logging.NullHandler())

@@ -103,3 +103,39 @@ class TokenBucket:
         """
         with self._lock:
             self._full_at = max(self._full_at, self._clock() + seconds + self._slack_s)
+
+
+class RequestBudget:
+    """Requests that may still be made; threads may share it, and so may clients.
+
+    Parameters
+    ----------
+    most : int
+        Requests in all, those that are tried again among them.
+
+    Raises
+    ------
+    ValueError
+        If ``most`` is below 1.
+    """
+
+    def __init__(self, most: int) -> None:
+        if most < 1:
+            raise ValueError(f"most must be at least 1, not {most}")
+        self.most = most
+        self._left = most
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        """Take one request.
+
+        Returns
+        -------
+        bool
+            Whether there was one.
+        """
+        with self._lock:
+            if not self._left:
+                return False
+            self._left -= 1
+            return True

@@ -16,17 +16,23 @@ import pytest
 from opencarbon.pipeline import Night, Outcome, run_night
 from opencarbon.publishing.parquet import read_table
 from opencarbon.settings import load_settings
-from tests.sources.servers import HOUR, TOKEN, ElectricityMapsServer, FileServer
+from tests.grid_server import HOUR, TOKEN, ElectricityMapsServer, FileServer
 
 AS_OF = datetime(2026, 11, 20, 22, tzinfo=UTC)
 ZONES = ("DE", "FR", "SE-SE3")
 REGIONS = {"DE": "aws:eu-central-1", "FR": "aws:eu-west-3", "SE-SE3": "aws:eu-north-1"}
+ASKED = ("DE", "FR", "SE", "SE-SE3")
+"""Zones that a night asks for: aws:eu-north-1 is in SE by another reading."""
+
 STAYS = {"DE": "stays-de", "FR": "stays-fr", "SE-SE3": "stays-se"}
 """The job of each zone that may run nowhere else."""
+ACCESS = tuple(f"carbon-intensity/{endpoint}" for endpoint in ("latest", "history", "forecast"))
+"""What the plan of a site covers."""
+
 DELAY = timedelta(minutes=12)
 """How long after its as-of time a night begins."""
 
-_MEANS = {"DE": 380.0, "FR": 60.0, "SE-SE3": 24.0}
+_MEANS = {"DE": 380.0, "FR": 60.0, "SE": 24.0, "SE-SE3": 24.0}
 _EPOCH = Path(__file__).parent.parent / "data/epoch_ai/models_2025.csv"
 
 
@@ -164,7 +170,9 @@ def live_site(folder: Path, *, as_of_utc: datetime = AS_OF, token: str) -> Itera
     """Servers that behave, with a queue whose jobs fit into the forecast."""
     queue = write_queue(folder / "jobs.parquet", as_of_utc)
     with (
-        ElectricityMapsServer(intensity, zones=ZONES, now_utc=as_of_utc + DELAY, token=token) as grid,
+        ElectricityMapsServer(
+            intensity, zones=ASKED, now_utc=as_of_utc + DELAY, token=token, access=ACCESS
+        ) as grid,
         FileServer({"/models.csv": _EPOCH.read_bytes()}) as files,
     ):
         yield Site(grid, files, folder, queue)

@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from opencarbon.cli import main
-from opencarbon.sources.intensity_store import append, read_as_of
+from opencarbon.sources.store.intensities import append, read_as_of
 from opencarbon.tables.inputs import GRID_INTENSITY
+from tests.grid_server import HOUR, TOKEN, ElectricityMapsServer, Misbehaviour
 from tests.live.leaks import places_of
-from tests.sources.servers import HOUR, TOKEN, ElectricityMapsServer, Misbehaviour
 
 COMMAND = Path(sys.executable).parent / "opencarbon"
 ZONES = tuple(f"Z{number:02}" for number in range(60))
@@ -71,6 +71,23 @@ def known(store: Path) -> pa.Table:
     table, events = read_as_of(str(store), datetime.now(UTC))
     assert events == []
     return table.drop_columns(["fetched_at_utc"])
+
+
+def keep(store: Path, hours: set[datetime], fetched_at_utc: datetime, **changed: Any) -> None:
+    """Store measured hours of Z00, as if they had been fetched before."""
+    row = {
+        "zone": "Z00",
+        "carbon_intensity_gco2e_per_kwh": 7.0,
+        "intensity_kind": "measured",
+        "emission_factor_type": "lifecycle",
+        "is_estimated": False,
+        "issued_at_utc": None,
+        "fetched_at_utc": fetched_at_utc,
+        "source_id": "electricity-maps-api",
+    }
+    rows = [row | {"hour_start_utc": hour} | changed for hour in hours]
+    table = pa.Table.from_pylist(rows, schema=GRID_INTENSITY.schema())
+    append(str(store), table, fetched_at_utc=fetched_at_utc)
 
 
 def rows_in_files(store: Path) -> int:
@@ -172,20 +189,18 @@ def test_a_day_on_which_clocks_change_has_24_hours(
     ("age_h", "changed", "is_asked_again"),
     [
         (0.5, {}, True),  # before the hour had ended
-        (1, {}, False),
-        (1, {"is_estimated": True}, True),
-        (1, {"is_estimated": None}, True),
-        (1, {"carbon_intensity_gco2e_per_kwh": None}, True),
-        (23, {"is_estimated": True}, True),
-        (24, {"is_estimated": True}, False),
-        (24, {"carbon_intensity_gco2e_per_kwh": None}, False),
+        (24 * 92 - 1, {}, True),
+        (24 * 92, {}, False),
+        (24 * 92, {"is_estimated": True}, False),
+        (24 * 92, {"carbon_intensity_gco2e_per_kwh": None}, False),
         (24, {"intensity_kind": "forecast"}, True),
-        (24, {"source_id": "electricity-maps-sandbox"}, True),
-        (24, {"emission_factor_type": "direct"}, True),
-        (24, {"zone": "Z01"}, True),
+        (24 * 92, {"source_id": "electricity-maps-sandbox"}, True),
+        (24 * 92, {"emission_factor_type": "direct"}, True),
+        (24 * 92, {"accounting_basis": "production"}, True),
+        (24 * 92, {"zone": "Z01"}, True),
     ],
 )
-def test_what_is_not_settled_after_a_day_or_is_not_what_was_asked_for_is_asked_for_again(
+def test_what_was_fetched_before_its_last_revision_or_is_not_what_was_asked_for_is_asked_for_again(
     server: ElectricityMapsServer,
     tmp_path: Path,
     capsys: Capture,
@@ -193,20 +208,7 @@ def test_what_is_not_settled_after_a_day_or_is_not_what_was_asked_for_is_asked_f
     changed: dict[str, Any],
     is_asked_again: bool,
 ) -> None:
-    fetched_at_utc = START + age_h * HOUR
-    row = {
-        "zone": "Z00",
-        "hour_start_utc": START,
-        "carbon_intensity_gco2e_per_kwh": 7.0,
-        "intensity_kind": "measured",
-        "emission_factor_type": "lifecycle",
-        "is_estimated": False,
-        "issued_at_utc": None,
-        "fetched_at_utc": fetched_at_utc,
-        "source_id": "electricity-maps-api",
-    }
-    table = pa.Table.from_pylist([row | changed], schema=GRID_INTENSITY.schema())
-    append(str(tmp_path / "store"), table, fetched_at_utc=fetched_at_utc)
+    keep(tmp_path / "store", {START}, START + age_h * HOUR, **changed)
     hour = ("--from", "2024-02-01T00:00:00Z", "--to", "2024-02-01T01:00:00Z")
     assert result(capsys, zones=("Z00",), span=hour)["fetched_hours"] == int(is_asked_again)
     assert len(server.requests) == int(is_asked_again)
@@ -220,6 +222,58 @@ def test_an_estimate_that_is_not_a_day_old_is_not_asked_for_again_yet(
     span = ("--from", (running - 3 * HOUR).isoformat(), "--to", running.isoformat())
     assert result(capsys, span=span)["fetched_hours"] == 9
     assert result(capsys, span=span)["fetched_hours"] == 0
+
+
+DAY_H = 24
+
+
+@pytest.mark.parametrize(
+    ("age_h", "fetched_age_h", "is_asked_again"),
+    [
+        (23, 2, False),
+        (24, 2, True),
+        (25, 24, False),
+        (8 * DAY_H - 1, 24, False),
+        (8 * DAY_H, 24, True),
+        (9 * DAY_H, 8 * DAY_H, False),
+        (31 * DAY_H, 8 * DAY_H, True),
+        (92 * DAY_H - 1, 31 * DAY_H, False),
+        (92 * DAY_H, 31 * DAY_H, True),
+        (95 * DAY_H, 92 * DAY_H, False),
+        (102 * DAY_H, 2, True),
+        (102 * DAY_H + 1, 2, False),  # a pull ten days before would have asked
+    ],
+)
+def test_without_a_range_hours_are_asked_for_again_after_a_day_a_week_a_month_and_three_months(
+    server: ElectricityMapsServer,
+    tmp_path: Path,
+    capsys: Capture,
+    age_h: int,
+    fetched_age_h: int,
+    is_asked_again: bool,
+) -> None:
+    running = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    server.now_utc, old = running, running - age_h * HOUR
+    recent = {running - lead * HOUR for lead in range(1, 10 * DAY_H + 1)} - {old}
+    keep(tmp_path / "store", recent, running)
+    keep(tmp_path / "store", {old}, old + fetched_age_h * HOUR)
+    (zone,) = result(capsys, "--strict", zones=("Z00",), span=())["zones"]
+    is_recent = age_h <= 10 * DAY_H
+    assert (zone["there_hours"], zone["fetched_hours"]) == (len(recent) + is_recent, int(is_asked_again))
+    server.requests.clear()
+    assert result(capsys, zones=("Z00",), span=())["fetched_hours"] == 0
+    assert server.requests == []
+
+
+def test_hours_that_are_not_revised_are_not_missing(
+    server: ElectricityMapsServer, tmp_path: Path, capsys: Capture
+) -> None:
+    keep(tmp_path / "store", {START}, START + HOUR)
+    server.misbehave("Z00", "plan")
+    hour = ("--from", "2024-02-01T00:00:00Z", "--to", "2024-02-01T01:00:00Z")
+    (zone,) = result(capsys, "--strict", zones=("Z00",), span=hour)["zones"]
+    assert (zone["there_hours"], zone["missing_hours"], zone["unrevised_hours"]) == (1, 0, 1)
+    assert "the plan of the token does not cover this" in zone["reason"]
 
 
 def test_requests_keep_to_the_budget_per_minute(
@@ -285,11 +339,18 @@ def test_the_table_says_of_every_zone_what_came_and_why_hours_are_missing(
     assert pull() == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Electricity Maps, lifecycle, 2024-02-01 00:00 to 2024-03-01 00:00 UTC"
-    assert lines[1].split() == ["zone", "fetched", "in", "store", "missing", "null", "why"]
+    assert lines[1].split() == ["zone", "fetched", "in", "store", "missing", "unrevised", "null", "why"]
     assert [line.split() for line in lines if line.startswith(("Z00", "Z02"))] == [
-        [zone, "696", "0", "0", "4"] for zone in ("Z00", "Z02")
+        [zone, "696", "0", "0", "0", "4"] for zone in ("Z00", "Z02")
     ]
-    assert next(line for line in lines if line.startswith("Z01")).split()[:5] == ["Z01", "0", "0", "696", "0"]
+    assert next(line for line in lines if line.startswith("Z01")).split()[:6] == [
+        "Z01",
+        "0",
+        "0",
+        "696",
+        "0",
+        "0",
+    ]
     assert "the service has no data for this zone (and 2 more)" in " ".join(" ".join(lines).split())
     assert lines[-1] == (
         f"1,392 hours of 3 zones fetched into {tmp_path / 'store'}; 696 hours of 1 zones are missing; "

@@ -13,20 +13,20 @@ import pyarrow.compute as pc
 import pytest
 
 from opencarbon.errors import SourcePlanError, SourceShapeError
-from opencarbon.sources.electricity_maps import (
+from opencarbon.sources.electricity_maps.bodies import parse_forecast, parse_history, parse_latest
+from opencarbon.sources.electricity_maps.night import pull_zones
+from opencarbon.sources.electricity_maps.requests import (
     fetch_forecast,
     fetch_history,
     fetch_latest,
     horizon_asked,
-    pull_zone,
-    pull_zones,
 )
-from opencarbon.sources.electricity_maps_bodies import parse_forecast, parse_history, parse_latest
+from opencarbon.sources.electricity_maps.zone import Wanted, pull_zone
 from opencarbon.sources.http import Client
 from opencarbon.sources.http_limits import HttpLimits, TokenBucket
 from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import GRID_INTENSITY
-from tests.sources.servers import HOUR, TOKEN, ElectricityMapsServer, Misbehaviour
+from tests.grid_server import HOUR, TOKEN, ElectricityMapsServer, Misbehaviour
 
 BODIES = Path(__file__).parent.parent / "data/electricity_maps"
 FETCHED = datetime(2026, 8, 22, 17, 40, tzinfo=UTC)
@@ -93,6 +93,7 @@ def test_latest_is_one_measured_hour() -> None:
             "issued_at_utc": datetime(2026, 8, 22, 17, 24, 8, 708000, tzinfo=UTC),
             "fetched_at_utc": FETCHED,
             "source_id": "electricity-maps-api",
+            "accounting_basis": "flow_traced",
         }
     ]
 
@@ -326,6 +327,7 @@ def test_every_request_says_zone_factor_type_granularity_and_no_caller_lookup() 
     common = {
         "zone": "NA",
         "emissionFactorType": "direct",
+        "flowTraced": "true",
         "temporalGranularity": "hourly",
         "disableCallerLookup": "true",
     }
@@ -343,22 +345,21 @@ def test_the_smallest_horizon_that_holds_the_hours_is_asked(wanted: int, asked: 
     assert horizon_asked(wanted) == asked
 
 
-def pull(client: Client, zones: tuple[str, ...] = ZONES, **changed: Any) -> Pulled:
+def wanted(**changed: Any) -> Wanted:
     known: dict[str, Any] = {
         "horizon_hours": 24,
         "emission_factor_type": "lifecycle",
         "fetched_at_utc": NOW,
     }
-    return pull_zones(client, zones, **(known | changed))
+    return Wanted(**(known | changed))
+
+
+def pull(client: Client, zones: tuple[str, ...] = ZONES, **changed: Any) -> Pulled:
+    return pull_zones(client, zones, wanted(**changed))
 
 
 def pull_one(client: Client, zone: str = "DE", **changed: Any) -> Pulled:
-    known: dict[str, Any] = {
-        "horizon_hours": 24,
-        "emission_factor_type": "lifecycle",
-        "fetched_at_utc": NOW,
-    }
-    return pull_zone(client, zone, **(known | changed))
+    return pull_zone(client, zone, wanted(**changed))
 
 
 def of_zone(table: pa.Table, zone: str, kind: str) -> pa.Table:
@@ -410,7 +411,7 @@ def test_direct_factors_are_asked_for_and_said_in_every_row() -> None:
 FAILURES: list[tuple[Misbehaviour, str, str]] = [
     ("plan", "plan", "You do not have access"),
     ("forbidden", "auth", "Access denied"),
-    ("bad_token", "auth", "Unauthorized"),
+    ("bad_token", "rate_limit", "answered 401: Invalid auth-token (the token worked before"),
     ("throttle", "rate_limit", "answered 429: Too many requests"),
     ("server_error", "unavailable", "answered 500"),
     ("no_data", "no_data", "the service has no data for this zone"),
@@ -485,8 +486,11 @@ def test_the_running_hour_stands_in_where_the_history_lacks(how: Misbehaviour) -
     with service() as (server, client):
         server.misbehave("DE", how, endpoint="history")
         table, _ = pull_one(client)
-    assert values(of_zone(table, "DE", "measured"), "hour_start_utc") == [RUNNING]
-    assert values(of_zone(table, "DE", "measured")) == [intensity("DE", RUNNING)]
+    measured = of_zone(table, "DE", "measured").filter(
+        pc.is_valid(pc.field("carbon_intensity_gco2e_per_kwh"))
+    )
+    assert values(measured, "hour_start_utc") == [RUNNING]
+    assert values(measured) == [intensity("DE", RUNNING)]
     assert server.asked("DE") == ["forecast", "history", "latest"]
 
 
@@ -501,7 +505,7 @@ def test_a_service_that_throttles_the_history_is_not_asked_for_the_running_hour(
 
 def test_a_forecast_shorter_than_asked_is_told() -> None:
     class ShortServer(ElectricityMapsServer):
-        def _body(self, zone: str, endpoint: str, query: Any) -> dict[str, Any]:
+        def _body(self, zone: str, endpoint: str, query: Any) -> dict[str, Any] | None:
             return super()._body(zone, endpoint, dict(query) | {"horizonHours": "24"})
 
     with (

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from opencarbon.errors import SourcePlanError, SourceShapeError
-from opencarbon.sources.electricity_maps_bodies import parse_past_range
-from opencarbon.sources.electricity_maps_past import (
+from opencarbon.sources.electricity_maps.bodies import parse_past_range
+from opencarbon.sources.electricity_maps.past import (
     LONGEST_RANGE,
     Past,
     Span,
@@ -23,7 +23,7 @@ from opencarbon.sources.electricity_maps_past import (
 from opencarbon.sources.http import Client
 from opencarbon.sources.http_limits import HttpLimits, TokenBucket
 from opencarbon.tables.events import Event
-from tests.sources.servers import HOUR, TOKEN, ElectricityMapsServer
+from tests.grid_server import HOUR, TOKEN, ElectricityMapsServer
 
 START = datetime(2024, 2, 20, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -171,6 +171,7 @@ def test_a_request_says_start_and_end_in_full_and_all_that_every_request_says() 
         "start": "2024-02-20T00:00:00Z",
         "end": "2024-03-01T00:00:00Z",
         "emissionFactorType": "direct",
+        "flowTraced": "true",
         "temporalGranularity": "hourly",
         "disableCallerLookup": "true",
     }

@@ -27,7 +27,7 @@ from opencarbon.errors import (
 from opencarbon.sources.http import Client, fetch_bytes
 from opencarbon.sources.http_answers import error_message, retry_after_s
 from opencarbon.sources.http_limits import HttpLimits, TokenBucket
-from tests.sources.servers import HANG, TOKEN, Answer, FileServer, ScriptedServer, json_answer
+from tests.grid_server import HANG, TOKEN, Answer, FileServer, ScriptedServer, json_answer
 
 FAST = HttpLimits(
     connect_s=2, read_s=1.0, total_s=5, attempts=3, wait_initial_s=0.001, wait_max_s=0.002, wait_jitter_s=0

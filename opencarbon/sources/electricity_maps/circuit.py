@@ -6,17 +6,19 @@ from typing import Final
 
 from opencarbon.tables.events import Event
 
-STOPPING_CODES: Final = frozenset({"auth", "rate_limit", "unavailable"})
-"""Codes of events after which the service may fail for every zone: refusal, throttling, silence."""
+_SPENT: Final = "budget"
+
+STOPPING_CODES: Final = frozenset({"auth", "rate_limit", "unavailable", _SPENT})
+"""Codes of events after which every zone may fail: refusal, throttling, silence, a budget that is spent."""
 
 _FAILURES_IN_A_ROW: Final = 5
 """Zones that may fail one after the other, by refusal, throttling or silence, before the rest is not asked."""
 
 
 class Circuit:
-    """Stops asking once a token is refused before any zone worked, or once five zones in a row fail.
+    """Stops asking once a token is refused before any zone worked, a budget is spent, or five zones in a row fail.
 
-    A refusal after a zone worked is that zone's own: Electricity Maps also answers 401 when it throttles.
+    A refusal after a zone worked is that zone's own.
     """
 
     def __init__(self) -> None:
@@ -46,7 +48,11 @@ class Circuit:
             Whether it brought anything.
         """
         fatal = next((event for event in events if event.code in STOPPING_CODES), None)
+        spent = next((event for event in events if event.code == _SPENT), None)
         with self._lock:
+            if spent is not None:
+                self._stopped_by = self._stopped_by or spent
+                return
             if worked or fatal is None:
                 self._worked = self._worked or worked
                 self._in_a_row = 0

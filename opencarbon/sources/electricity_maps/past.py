@@ -13,9 +13,10 @@ from typing import Final
 import pyarrow as pa
 
 from opencarbon.errors import SourceError
-from opencarbon.sources.circuit import Circuit
-from opencarbon.sources.electricity_maps import query_of
-from opencarbon.sources.electricity_maps_bodies import EmissionFactorType, parse_past_range
+from opencarbon.sources.electricity_maps.bodies import EmissionFactorType, parse_past_range
+from opencarbon.sources.electricity_maps.circuit import Circuit
+from opencarbon.sources.electricity_maps.requests import TIME, query_of
+from opencarbon.sources.electricity_maps.rights import UNKNOWN, Rights
 from opencarbon.sources.http import Client
 from opencarbon.tables.events import Event
 
@@ -23,7 +24,6 @@ LONGEST_RANGE: Final = timedelta(days=10)
 """Longest range of hours that one request may ask for (Electricity Maps, API reference, past range)."""
 
 _HOUR: Final = timedelta(hours=1)
-_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 _SOURCE: Final = "electricity_maps"
 
 
@@ -57,12 +57,18 @@ class Past:
         Given zone, rows of ``GRID_INTENSITY`` and moment of the fetch of each answer, from several threads.
     clock : callable
         The moment it is, with a time zone.
+    flow_traced : bool, optional
+        Ask for the intensity of what a zone consumes; else of what it generates.
+    rights : Rights, optional
+        What the plan covers. What it is known not to cover is not asked for.
     """
 
     emission_factor_type: EmissionFactorType
     allow_sandbox: bool
     keep: Callable[[str, pa.Table, datetime], None]
     clock: Callable[[], datetime]
+    flow_traced: bool = True
+    rights: Rights = UNKNOWN
 
 
 def spans_of(hours: Iterable[datetime]) -> list[Span]:
@@ -88,7 +94,12 @@ def spans_of(hours: Iterable[datetime]) -> list[Span]:
 
 
 def fetch_past_range(
-    client: Client, zone: str, span: Span, *, emission_factor_type: EmissionFactorType
+    client: Client,
+    zone: str,
+    span: Span,
+    *,
+    emission_factor_type: EmissionFactorType,
+    flow_traced: bool = True,
 ) -> bytes | None:
     """Carbon intensity of past hours, as the API answers.
 
@@ -99,6 +110,7 @@ def fetch_past_range(
     span : Span
         :data:`LONGEST_RANGE` at most.
     emission_factor_type : {"lifecycle", "direct"}
+    flow_traced : bool, optional
 
     Returns
     -------
@@ -110,8 +122,9 @@ def fetch_past_range(
     SourceError
         See :meth:`opencarbon.sources.http.Client.get`.
     """
-    times = {"start": f"{span.start_utc:{_TIME}}", "end": f"{span.end_utc:{_TIME}}"}
-    return client.get("carbon-intensity/past-range", query_of(zone, emission_factor_type) | times)
+    times = {"start": f"{span.start_utc:{TIME}}", "end": f"{span.end_utc:{TIME}}"}
+    query = query_of(zone, emission_factor_type, flow_traced=flow_traced)
+    return client.get("carbon-intensity/past-range", query | times)
 
 
 def pull_past(
@@ -141,7 +154,7 @@ def pull_past(
     list of Event
         A warning for everything that failed, is missing or is null, in the order of the zones.
     Event or None
-        The failure after which nothing more was asked, see :class:`opencarbon.sources.circuit.Circuit`.
+        The failure after which nothing more was asked, see :class:`opencarbon.sources.electricity_maps.circuit.Circuit`.
 
     Notes
     -----
@@ -156,6 +169,9 @@ def pull_past(
             words = f"not asked, after zone {stopped_by.subject} failed: {stopped_by.detail}"
             done(len(wanted[zone]))
             return [_event(zone, stopped_by.code, words)]
+        if past.rights.covers(zone, "past-range") is False:
+            done(len(wanted[zone]))
+            return [_event(zone, "plan", "past-range: not covered by the plan of the token, not asked")]
         events: list[Event] = []
         rows, left = 0, len(wanted[zone])
         for span in reversed(wanted[zone]):
@@ -185,7 +201,11 @@ def pull_past(
 def _pull_span(client: Client, zone: str, span: Span, past: Past) -> tuple[int, list[Event], bool]:
     """Rows that came and were handed on, what is wrong with them, and whether to leave the zone."""
     try:
-        body = fetch_past_range(client, zone, span, emission_factor_type=past.emission_factor_type)
+        body = fetch_past_range(
+            *(client, zone, span),
+            emission_factor_type=past.emission_factor_type,
+            flow_traced=past.flow_traced,
+        )
         if body is None:
             return 0, [_event(zone, "no_data", f"{span}: the service has no data for this zone")], False
         fetched_at_utc = past.clock().astimezone(UTC)
@@ -196,6 +216,7 @@ def _pull_span(client: Client, zone: str, span: Span, past: Past) -> tuple[int, 
             end_utc=span.end_utc,
             emission_factor_type=past.emission_factor_type,
             fetched_at_utc=fetched_at_utc,
+            flow_traced=past.flow_traced,
             allow_sandbox=past.allow_sandbox,
         )
     except SourceError as problem:

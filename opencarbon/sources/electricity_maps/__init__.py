@@ -1,0 +1,1 @@
+"""The Electricity Maps API: what is asked, what a plan covers, and answers turned into rows."""

@@ -1,0 +1,241 @@
+"""Bodies that the Electricity Maps API answers with, checked and turned into rows. Pure: bytes in, tables out.
+
+What comes back must be what was asked for: the zone, the emission factor type, the basis. A null stays
+null. API: https://app.electricitymaps.com/docs/reference
+"""
+
+import json
+from datetime import datetime, timedelta
+from typing import Final
+
+import pyarrow as pa
+
+from opencarbon.errors import SourceShapeError
+from opencarbon.sources.electricity_maps.models import (
+    EmissionFactorType,
+    Forecast,
+    History,
+    Latest,
+    Past,
+    PastRange,
+    read_body,
+)
+from opencarbon.sources.electricity_maps.rows import SANDBOX_SOURCE_ID, SOURCE_ID, Asked, intensity_table
+
+__all__ = [
+    "SANDBOX_SOURCE_ID",
+    "SOURCE_ID",
+    "EmissionFactorType",
+    "parse_forecast",
+    "parse_history",
+    "parse_latest",
+    "parse_past",
+    "parse_past_range",
+]
+
+_HOUR: Final = timedelta(hours=1)
+
+
+def parse_latest(
+    body: bytes,
+    *,
+    zone: str,
+    emission_factor_type: EmissionFactorType,
+    fetched_at_utc: datetime,
+    flow_traced: bool = True,
+    allow_sandbox: bool = False,
+) -> pa.Table:
+    """Read the answer of ``carbon-intensity/latest``; see :func:`parse_history`.
+
+    Parameters
+    ----------
+    body : bytes
+    zone : str
+    emission_factor_type : {"lifecycle", "direct"}
+    fetched_at_utc : datetime
+    flow_traced : bool, optional
+    allow_sandbox : bool, optional
+
+    Returns
+    -------
+    pa.Table
+        One row of ``GRID_INTENSITY``, ``measured``.
+    """
+    latest = read_body(Latest, body, zone)
+    return intensity_table(
+        *(latest, [latest], "measured"),
+        asked=Asked(zone, emission_factor_type, flow_traced, fetched_at_utc, allow_sandbox),
+    )
+
+
+def parse_history(
+    body: bytes,
+    *,
+    zone: str,
+    emission_factor_type: EmissionFactorType,
+    fetched_at_utc: datetime,
+    flow_traced: bool = True,
+    allow_sandbox: bool = False,
+) -> pa.Table:
+    """Read the answer of ``carbon-intensity/history``.
+
+    Parameters
+    ----------
+    body : bytes
+        As fetched.
+    zone : str
+        The zone asked for.
+    emission_factor_type : {"lifecycle", "direct"}
+        The type asked for.
+    fetched_at_utc : datetime
+        When it was fetched, with a time zone.
+    flow_traced : bool, optional
+        The basis asked for.
+    allow_sandbox : bool, optional
+        Accept the made-up data that a sandbox token gets; they are marked ``is_estimated`` and by their source.
+
+    Returns
+    -------
+    pa.Table
+        Rows of ``GRID_INTENSITY``, ``measured``, by hour. A null intensity stays null. Finer data are averaged over
+        the hour, which counts as estimated unless all of it is there.
+
+    Raises
+    ------
+    SourceShapeError
+        If the body is not what the documentation promises, or answers for another zone, emission factor type or
+        basis.
+    SourcePlanError
+        If these are sandbox data and ``allow_sandbox`` is not set.
+    """
+    history = read_body(History, body, zone)
+    return intensity_table(
+        *(history, history.history, "measured"),
+        asked=Asked(zone, emission_factor_type, flow_traced, fetched_at_utc, allow_sandbox),
+    )
+
+
+def parse_past(
+    body: bytes,
+    *,
+    zone: str,
+    hour_start_utc: datetime,
+    emission_factor_type: EmissionFactorType,
+    fetched_at_utc: datetime,
+    flow_traced: bool = True,
+    allow_sandbox: bool = False,
+) -> pa.Table:
+    """Read the answer of ``carbon-intensity/past``; see :func:`parse_history`.
+
+    Parameters
+    ----------
+    body : bytes
+        One row, or a list of rows under ``data``: both are documented.
+    zone : str
+    hour_start_utc : datetime
+        The hour asked for; what lies outside it is dropped.
+    emission_factor_type : {"lifecycle", "direct"}
+    fetched_at_utc : datetime
+    flow_traced : bool, optional
+    allow_sandbox : bool, optional
+
+    Returns
+    -------
+    pa.Table
+        One row of ``GRID_INTENSITY``, ``measured``; none where the answer does not hold the hour.
+    """
+    past: Latest | Past
+    if _is_list(body):
+        past = read_body(Past, body, zone)
+        rows = past.data
+    else:
+        past = read_body(Latest, body, zone)
+        rows = [past]
+    said = past.zone is not None or all(row.zone is not None for row in rows)
+    if not said:
+        raise SourceShapeError(f"zone: asked for {zone}, the answer does not say which it is for")
+    return intensity_table(
+        *(past, rows, "measured"),
+        asked=Asked(zone, emission_factor_type, flow_traced, fetched_at_utc, allow_sandbox),
+        within=(hour_start_utc, hour_start_utc + _HOUR),
+    )
+
+
+def _is_list(body: bytes) -> bool:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and "data" in content
+
+
+def parse_past_range(
+    body: bytes,
+    *,
+    zone: str,
+    start_utc: datetime,
+    end_utc: datetime,
+    emission_factor_type: EmissionFactorType,
+    fetched_at_utc: datetime,
+    flow_traced: bool = True,
+    allow_sandbox: bool = False,
+) -> pa.Table:
+    """Read the answer of ``carbon-intensity/past-range``; see :func:`parse_history`.
+
+    Parameters
+    ----------
+    body : bytes
+    zone : str
+    start_utc, end_utc : datetime
+        The range asked for, half-open. Whether the service counts the end in is not documented, so that what lies
+        outside is dropped: ranges that touch share no hour.
+    emission_factor_type : {"lifecycle", "direct"}
+    fetched_at_utc : datetime
+    flow_traced : bool, optional
+    allow_sandbox : bool, optional
+
+    Returns
+    -------
+    pa.Table
+        Rows of ``GRID_INTENSITY``, ``measured``, by hour.
+    """
+    past = read_body(PastRange, body, zone)
+    return intensity_table(
+        *(past, past.data, "measured"),
+        asked=Asked(zone, emission_factor_type, flow_traced, fetched_at_utc, allow_sandbox),
+        within=(start_utc, end_utc),
+    )
+
+
+def parse_forecast(
+    body: bytes,
+    *,
+    zone: str,
+    emission_factor_type: EmissionFactorType,
+    fetched_at_utc: datetime,
+    flow_traced: bool = True,
+    allow_sandbox: bool = False,
+) -> pa.Table:
+    """Read the answer of ``carbon-intensity/forecast``; see :func:`parse_history`.
+
+    Parameters
+    ----------
+    body : bytes
+    zone : str
+    emission_factor_type : {"lifecycle", "direct"}
+        Bodies known so far do not repeat it: it is what the request said.
+    fetched_at_utc : datetime
+    flow_traced : bool, optional
+    allow_sandbox : bool, optional
+
+    Returns
+    -------
+    pa.Table
+        Rows of ``GRID_INTENSITY``, ``forecast``, from the running hour on, ``issued_at_utc`` being ``updatedAt``.
+    """
+    forecast = read_body(Forecast, body, zone)
+    return intensity_table(
+        *(forecast, forecast.forecast, "forecast"),
+        asked=Asked(zone, emission_factor_type, flow_traced, fetched_at_utc, allow_sandbox),
+        issued_at_utc=forecast.updated_at,
+    )
