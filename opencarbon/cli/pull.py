@@ -15,8 +15,9 @@ from opencarbon.cli.tables import console_for, printable, write_json
 from opencarbon.errors import ConfigError
 from opencarbon.pipeline.backfill import GridPull, pull_past_grid, zones_in_force
 from opencarbon.settings import Settings
-from opencarbon.sources.electricity_maps_past import Span
+from opencarbon.sources.electricity_maps.past import Span
 from opencarbon.sources.locations import public_name
+from opencarbon.sources.store.purge import contents_of
 
 _HOUR: Final = timedelta(hours=1)
 _USUAL: Final = timedelta(days=10)
@@ -24,6 +25,9 @@ _USUAL: Final = timedelta(days=10)
 
 _FIRST: Final = datetime(2017, 1, 1, tzinfo=UTC)
 """The history of Electricity Maps begins in 2017, as its developer portal said in 2026; an older start is a slip."""
+
+_MANY: Final = 500
+"""Files of single fetches that a night takes about a second to read."""
 
 _FAILED: Final = 1
 _INCOMPLETE: Final = 3
@@ -63,12 +67,14 @@ def pull_grid_command(
             zones or zones_in_force(settings),
             span,
             clock=lambda: datetime.now(UTC),
+            revise_older=start is None,
             progress=progress,
         )
     if as_json:
         write_json(_content(pulled))
     else:
-        _print(console_for(), pulled, public_name(settings.store.root))
+        root = settings.store.root
+        _print(console_for(), pulled, public_name(root), contents_of(root).fetches)
     is_there = any(zone.there_hours for zone in pulled.zones)
     if not pulled.fetched_hours and (pulled.is_stopped or not is_there):
         return _FAILED
@@ -137,21 +143,28 @@ def _content(pulled: GridPull) -> dict[str, Any]:
     }
 
 
-def _print(console: Console, pulled: GridPull, store: str) -> None:
+def _print(console: Console, pulled: GridPull, store: str, fetches: int) -> None:
     console.print(f"Electricity Maps, {pulled.emission_factor_type}, {pulled.span}", style="bold")
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("zone", no_wrap=True)
-    for heading in ("fetched", "in store", "missing", "null"):
+    for heading in ("fetched", "in store", "missing", "unrevised", "null"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("why", overflow="fold")
     for zone in pulled.zones:
-        counts = (zone.fetched_hours, zone.there_hours, zone.missing_hours, zone.null_hours)
+        counts = (
+            *(zone.fetched_hours, zone.there_hours, zone.missing_hours),
+            *(zone.unrevised_hours, zone.null_hours),
+        )
         why = printable(zone.reason or "")
         table.add_row(Text(printable(zone.zone)), *(f"{count:,}" for count in counts), Text(why))
     console.print(table, soft_wrap=False)
     for event in pulled.events:
         if event.source == "intensity_store":
             console.print(f"{event.severity}: {printable(event.detail)}", style="yellow")
+    if fetches > _MANY:
+        console.print(
+            f"{fetches:,} fetches lie in files of their own: `opencarbon store compact` merges them"
+        )
     lacking = sum(zone.missing_hours > 0 for zone in pulled.zones)
     console.print(
         f"{pulled.fetched_hours:,} hours of {len(pulled.zones)} zones fetched into {store}; "

@@ -8,27 +8,19 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from opencarbon.errors import ConfigError
 from opencarbon.pipeline.context import settings_catalog
-from opencarbon.pipeline.grid import http_limits
+from opencarbon.pipeline.grid import electricity_maps_client
 from opencarbon.pipeline.night import Progress, silent
+from opencarbon.pipeline.refetch import TRAILING, HoursOfZone, hours_in_store
 from opencarbon.settings import Settings
-from opencarbon.sources.electricity_maps_bodies import SANDBOX_SOURCE_ID
-from opencarbon.sources.electricity_maps_past import Past, Span, pull_past, spans_of
-from opencarbon.sources.http import Client
-from opencarbon.sources.http_limits import TokenBucket
-from opencarbon.sources.intensity_store import append, read_as_of
+from opencarbon.sources.electricity_maps.past import Past, Span, pull_past, spans_of
+from opencarbon.sources.electricity_maps.rights import known_rights
+from opencarbon.sources.store.intensities import append
 from opencarbon.tables.events import Event
 
 _HOUR: Final = timedelta(hours=1)
-_SETTLES: Final = timedelta(days=1)
-"""After so long an estimate, or a null, is asked for once more; Electricity Maps fetches its own sources again then.
-
-Wiki of electricitymaps-contrib, Automatic data refetches: after a day, a week, a month and three months.
-"""
-
 _STEP: Final = "pull past intensities"
 _LOG: Final = logging.getLogger("opencarbon.pipeline")
 
@@ -41,7 +33,10 @@ class ZonePull:
     ----------
     zone : str
     there_hours, fetched_hours, missing_hours : int
-        Hours of the range that the store had before, that were fetched, and that it still lacks.
+        Hours of the range that the store had before; hours that were fetched, once more those that were to be revised;
+        hours of the range that the store still lacks.
+    unrevised_hours : int
+        Hours that the store has, that were to be fetched once more, and did not come.
     null_hours : int
         Fetched hours for which the source has no value.
     reason : str or None
@@ -52,6 +47,7 @@ class ZonePull:
     there_hours: int
     fetched_hours: int
     missing_hours: int
+    unrevised_hours: int
     null_hours: int
     reason: str | None
 
@@ -89,17 +85,17 @@ class GridPull:
 
 
 class _Keeper:
-    """Puts what the store lacks of each answer into it, and remembers which hours these were."""
+    """Puts the hours of each answer that were asked for into the store, and remembers which these were."""
 
-    def __init__(self, root: str, lacking: Mapping[str, set[datetime]]) -> None:
-        self._root, self._lacking = root, lacking
+    def __init__(self, root: str, asked: Mapping[str, set[datetime]]) -> None:
+        self._root, self._asked = root, asked
         self._lock = threading.Lock()
-        self.brought: dict[str, dict[datetime, bool]] = {zone: {} for zone in lacking}
+        self.brought: dict[str, dict[datetime, bool]] = {zone: {} for zone in asked}
         """Zone to hour to whether the source has a value for it."""
 
     def __call__(self, zone: str, rows: pa.Table, fetched_at_utc: datetime) -> None:
         found = list(_tuples(rows, "hour_start_utc", "carbon_intensity_gco2e_per_kwh"))
-        is_new = [hour in self._lacking[zone] for hour, _ in found]
+        is_new = [hour in self._asked[zone] for hour, _ in found]
         if any(is_new):
             append(self._root, rows.filter(pa.array(is_new)), fetched_at_utc=fetched_at_utc)
         with self._lock:
@@ -130,9 +126,10 @@ def pull_past_grid(
     span: Span,
     *,
     clock: Callable[[], datetime],
+    revise_older: bool = False,
     progress: Progress = silent,
 ) -> GridPull:
-    """Fetch into the store what it lacks of past hours.
+    """Fetch into the store what it lacks of past hours, and what is revised by now.
 
     Parameters
     ----------
@@ -144,6 +141,8 @@ def pull_past_grid(
         Past hours.
     clock : callable
         The moment it is, with a time zone.
+    revise_older : bool, optional
+        Also ask again for hours before the range that the store has and that are to be revised.
     progress : callable, optional
         Told about ranges of at most ten days.
 
@@ -160,60 +159,40 @@ def pull_past_grid(
 
     Notes
     -----
-    An hour counts as there where its measured row of this emission factor type was fetched after the hour had ended,
-    whether it holds a value or a null. One that was estimated or null within a day of the hour is asked for again once
-    that day has passed. What is fetched is dated with the moment of the fetch: no night before it sees it.
+    An hour counts as there where its measured row of this emission factor type and basis was fetched after the hour had
+    ended, whether it holds a value or a null; see :data:`opencarbon.pipeline.refetch.REVISED_AFTER` for when it is asked
+    for again. What is fetched is dated with the moment of the fetch: no night before it sees it.
     """
     options = settings.electricity_maps
     if options.token is None:
         raise ConfigError("no token is set: put it into OPENCARBON_ELECTRICITY_MAPS__TOKEN")
+    zones = list(dict.fromkeys(zones))
     hours = {span.start_utc + lead * _HOUR for lead in range((span.end_utc - span.start_utc) // _HOUR)}
-    there, unreadable = _hours_there(settings, zones, span, clock())
-    lacking = {zone: hours - there.get(zone, set()) for zone in dict.fromkeys(zones)}
-    wanted = {zone: spans_of(missing) for zone, missing in lacking.items() if missing}
-    keep = _Keeper(settings.store.root, lacking)
-    past = Past(options.emission_factor_type, options.allow_sandbox, keep, clock)
-    bucket = TokenBucket(options.requests_per_minute, burst=10)
-    with Client(options.base_url, token=options.token, limits=http_limits(settings), bucket=bucket) as client:
-        warnings, stopped_by = pull_past(client, wanted, past, done=_counter(wanted, progress))
+    start = min(span.start_utc, span.end_utc - TRAILING) if revise_older else span.start_utc
+    there, unreadable = hours_in_store(settings, zones, Span(start, span.end_utc), clock())
+    asked = {zone: (hours - there[zone].known) | there[zone].due for zone in zones}
+    wanted = {zone: spans_of(some) for zone, some in asked.items() if some}
+    keep = _Keeper(settings.store.root, asked)
+    past = Past(
+        *(options.emission_factor_type, options.allow_sandbox, keep, clock, options.flow_traced),
+        rights=known_rights(settings.store.root, options.base_url, clock()),
+    )
+    with electricity_maps_client(settings) as client:
+        warnings, stopped_by = pull_past(
+            client, wanted, past, done=_counter(wanted, progress), workers=options.concurrency
+        )
     result = GridPull(
         span,
         options.emission_factor_type,
-        tuple(
-            _of_zone(zone, len(hours), missing, keep.brought[zone], warnings)
-            for zone, missing in lacking.items()
-        ),
+        tuple(_of_zone(zone, hours, there[zone], keep.brought[zone], warnings) for zone in zones),
         (*unreadable, *warnings),
         stopped_by is not None,
     )
     _LOG.info(
         "past pulled: zones=%d hours_fetched=%d hours_missing=%d warnings=%d",
-        *(len(lacking), result.fetched_hours, result.missing_hours, len(result.events)),
+        *(len(zones), result.fetched_hours, result.missing_hours, len(result.events)),
     )
     return result
-
-
-def _hours_there(
-    settings: Settings, zones: Sequence[str], span: Span, now_utc: datetime
-) -> tuple[dict[str, set[datetime]], list[Event]]:
-    """Hours by zone that need not be fetched, and warnings of files that cannot be read."""
-    options = settings.electricity_maps
-    stored, unreadable = read_as_of(settings.store.root, now_utc, since_utc=span.start_utc, zones=zones)
-    hour, fetched = pc.field("hour_start_utc"), pc.field("fetched_at_utc")
-    day_ago = pa.scalar(now_utc - _SETTLES, stored.schema.field("hour_start_utc").type)
-    is_asked_for = (pc.field("intensity_kind") == pa.scalar("measured")) & (
-        pc.field("emission_factor_type") == pa.scalar(options.emission_factor_type)
-    )
-    if not options.allow_sandbox:
-        is_asked_for &= ~(pc.field("source_id") == pa.scalar(SANDBOX_SOURCE_ID))
-    is_final = pc.is_valid(pc.field("carbon_intensity_gco2e_per_kwh")) & ~pc.field("is_estimated")
-    had_settled = fetched >= hour + pa.scalar(_SETTLES)
-    is_there = (fetched >= hour + pa.scalar(_HOUR)) & (is_final | had_settled | (hour > day_ago))
-    found = stored.filter(is_asked_for & is_there)
-    there: dict[str, set[datetime]] = {}
-    for zone, start in _tuples(found, "zone", "hour_start_utc"):
-        there.setdefault(zone, set()).add(start)
-    return there, unreadable
 
 
 def _tuples(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
@@ -235,15 +214,20 @@ def _counter(wanted: dict[str, list[Span]], progress: Progress) -> Callable[[int
 
 
 def _of_zone(
-    zone: str, hours: int, lacking: set[datetime], brought: dict[datetime, bool], warnings: Sequence[Event]
+    zone: str,
+    hours: set[datetime],
+    there: HoursOfZone,
+    brought: dict[datetime, bool],
+    warnings: Sequence[Event],
 ) -> ZonePull:
     said = [event for event in warnings if event.subject == zone and event.code != "null_intensity"]
     more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
     return ZonePull(
         zone,
-        there_hours=hours - len(lacking),
+        there_hours=len(hours & there.known),
         fetched_hours=len(brought),
-        missing_hours=len(lacking) - len(brought),
+        missing_hours=len(hours - there.known - brought.keys()),
+        unrevised_hours=len(there.due - brought.keys()),
         null_hours=list(brought.values()).count(False),
         reason=f"{said[0].detail}{more}" if said else None,
     )

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from opencarbon.errors import ConfigError, ContractError, SourceUnavailableError
-from opencarbon.sources.fit_store import StoredFits, keep_fits, newest_fits
-from opencarbon.sources.intensity_store import read_as_of
+from opencarbon.sources.store.fits import StoredFits, keep_fits, newest_fits
+from opencarbon.sources.store.intensities import read_as_of
 from opencarbon.tables.conform import of_any_minor_version
 from opencarbon.tables.inputs import DEVICE_FITS
 
@@ -179,10 +179,10 @@ def test_a_moment_without_a_zone_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_store_of_another_format_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "store.json").write_text('{"format": 2}', encoding="utf-8")
+    (tmp_path / "store.json").write_text('{"format": 3}', encoding="utf-8")
 
     for use in (newest, lambda root: keep(root, AS_OF)):
-        with pytest.raises(ConfigError, match="format 2 and this version of opencarbon knows format 1"):
+        with pytest.raises(ConfigError, match="format 3 and this version of opencarbon knows format 2"):
             use(tmp_path)
 
 

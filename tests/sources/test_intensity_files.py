@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from opencarbon.errors import SourceError, SourceShapeError
-from opencarbon.sources.intensity_files import read_intensity_file
+from opencarbon.sources.intensity_files.reading import read_intensity_file
 from opencarbon.tables.inputs import GRID_INTENSITY
-from tests.sources.servers import FileServer
+from tests.grid_server import FileServer
 
 FETCHED = datetime(2026, 11, 22, 21, tzinfo=UTC)
 HOURS = [datetime(2026, 11, 22, hour, tzinfo=UTC) for hour in range(3)]

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,46 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencarbon.errors import ConfigError, ContractError, SourceError, SourceUnavailableError
-from opencarbon.sources.intensity_store import LONGEST_LEAD, append, read_as_of, snapshot_digest
+from opencarbon.sources.store.intensities import append, read_as_of, snapshot_digest
+from opencarbon.sources.store.layout import LONGEST_LEAD
 from opencarbon.tables.inputs import GRID_INTENSITY
-
-T0 = datetime(2026, 11, 1, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-LATER = T0 + timedelta(days=365)
-
-
-def fetched(
-    at: datetime, *rows: tuple[str, int, float | None], kind: str = "measured", **changed: Any
-) -> pa.Table:
-    """A fetch: rows of (zone, hour from T0, intensity)."""
-    known: dict[str, Any] = {
-        "intensity_kind": kind,
-        "emission_factor_type": "lifecycle",
-        "is_estimated": None,
-        "issued_at_utc": None,
-        "fetched_at_utc": at,
-        "source_id": "electricity-maps-api",
-    }
-    dicts = [
-        {"zone": zone, "hour_start_utc": T0 + hour * HOUR, "carbon_intensity_gco2e_per_kwh": value}
-        | known
-        | changed
-        for zone, hour, value in rows
-    ]
-    return pa.Table.from_pylist(dicts, schema=GRID_INTENSITY.schema())
-
-
-def stored(root: Path, at: datetime, *rows: tuple[str, int, float | None], **changed: Any) -> str:
-    return append(str(root), fetched(at, *rows, **changed), fetched_at_utc=at)
-
-
-def known(root: Path, as_of: datetime, **filters: Any) -> dict[tuple[str, int], float | None]:
-    table, events = read_as_of(str(root), as_of, **filters)
-    assert events == []
-    return {
-        (row["zone"], round((row["hour_start_utc"] - T0) / HOUR)): row["carbon_intensity_gco2e_per_kwh"]
-        for row in table.to_pylist()
-    }
+from tests.sources.fetches import HOUR, LATER, T0, fetched, known, stored
 
 
 def files_of(root: Path) -> list[Path]:
@@ -72,12 +35,13 @@ def test_what_is_stored_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert read.schema.equals(GRID_INTENSITY.schema())
 
 
-def test_a_file_lies_in_the_month_of_its_fetch_and_names_time_and_digest(tmp_path: Path) -> None:
+def test_a_file_lies_in_the_month_of_its_fetch_and_names_time_hours_and_digest(tmp_path: Path) -> None:
     at = datetime(2026, 11, 22, 21, 30, 15, 123456, tzinfo=UTC)
-    path = stored(tmp_path, at, ("DE", 0, 1.0))
+    path = stored(tmp_path, at, ("DE", 5, 1.0), ("DE", -1, 1.0), ("FR", 0, 1.0))
     digest = hashlib.sha256((tmp_path / path).read_bytes()).hexdigest()[:16]
-    assert path == f"intensity/v1/2026-11/20261122T213015123456Z-{digest}.parquet"
-    assert json.loads((tmp_path / "store.json").read_text()) == {"format": 1}
+    month = "intensity/v2/fetches/2026-11"
+    assert path == f"{month}/20261122T213015123456Z-20261031T23-20261101T05-{digest}.parquet"
+    assert json.loads((tmp_path / "store.json").read_text()) == {"format": 2}
     assert len(files_of(tmp_path)) == 2
 
 
@@ -130,7 +94,13 @@ def test_within_a_fetch_the_newest_issue_wins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "other"), [("intensity_kind", "forecast"), ("emission_factor_type", "direct"), ("zone", "FR")]
+    ("column", "other"),
+    [
+        ("intensity_kind", "forecast"),
+        ("emission_factor_type", "direct"),
+        ("accounting_basis", "production"),
+        ("zone", "FR"),
+    ],
 )
 def test_kinds_factor_types_and_zones_do_not_replace_each_other(
     tmp_path: Path, column: str, other: str
@@ -218,7 +188,7 @@ def test_a_file_of_another_shape_is_left_out_and_told(tmp_path: Path) -> None:
     path = tmp_path / stored(tmp_path, T0, ("DE", 0, 1.0))
     pq.write_table(pa.table({"zone": ["DE"]}), path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    path.rename(path.with_name(f"{path.name[:22]}-{digest}.parquet"))
+    path.rename(path.with_name(f"{path.name.rpartition('-')[0]}-{digest}.parquet"))
     table, events = read_as_of(str(tmp_path), LATER)
     assert table.num_rows == 0
     assert "column 'hour_start_utc' is missing" in events[0].detail
@@ -232,7 +202,9 @@ def test_what_is_half_written_or_foreign_is_not_read(tmp_path: Path) -> None:
     assert known(tmp_path, LATER) == {("DE", 0): 1.0}
 
 
-@pytest.mark.parametrize("said", ['{"format": 2}', '{"format": "1"}', "{}", "[]", "not json"])
+@pytest.mark.parametrize(
+    "said", ['{"format": 3}', '{"format": true}', '{"format": "1"}', "{}", "[]", "not json"]
+)
 def test_a_store_of_another_format_is_neither_read_nor_written(tmp_path: Path, said: str) -> None:
     stored(tmp_path, T0, ("DE", 0, 1.0))
     (tmp_path / "store.json").write_text(said)
@@ -240,7 +212,7 @@ def test_a_store_of_another_format_is_neither_read_nor_written(tmp_path: Path, s
         lambda: read_as_of(str(tmp_path), LATER),
         lambda: stored(tmp_path, T0 + HOUR, ("DE", 0, 2.0)),
     ):
-        with pytest.raises(ConfigError, match=r"has format .* and this version of opencarbon knows format 1"):
+        with pytest.raises(ConfigError, match=r"has format .* and this version of opencarbon knows format 2"):
             use()
     assert len(files_of(tmp_path)) == 2
 
@@ -263,7 +235,7 @@ def test_a_root_that_no_file_system_speaks_shows_no_key() -> None:
     ("table", "words"),
     [
         (fetched(T0 + HOUR, ("DE", 0, 1.0)), "column 'fetched_at_utc' holds"),
-        (fetched(T0, ("DE", 24 * 7 + 1, 1.0)), "is more than 7 days after the fetch"),
+        (fetched(T0, ("DE", 24 * 7 + 1, 1.0), kind="forecast"), "is more than 7 days after the fetch"),
         (fetched(T0, ("DE", 0, 1.0), ("DE", 0, 2.0)), "1 rows repeat the hour and issue of another"),
         (fetched(T0, ("DE", 0, 2001.0)), "above 2000"),
         (fetched(T0, ("DE", 0, 1.0)).drop_columns(["zone"]), "column 'zone' is missing"),
@@ -334,7 +306,7 @@ FETCHES = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(fetches=FETCHES, as_of=st.integers(-1, 61))
 def test_at_any_time_the_newest_fetch_so_far_wins(
     fetches: list[tuple[int, dict[tuple[str, int], float | None]]], as_of: int

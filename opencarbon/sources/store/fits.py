@@ -2,7 +2,7 @@
 
 ::
 
-    <root>/store.json                                                     {"format": 1}
+    <root>/store.json                                                     {"format": 2}
     <root>/device_fits/v1/<profile>/<moment>-<night or accepted>-<digest>.parquet
 
 The moment is that which the night looked from, or that of the acceptance. The digest is of the content, so that the
@@ -22,8 +22,7 @@ import pyarrow.parquet as pq
 
 from opencarbon.errors import ContractError
 from opencarbon.sources.storage import reason_of
-from opencarbon.sources.store_files import (
-    FORMAT,
+from opencarbon.sources.store.files import (
     content_of,
     digest_of,
     find,
@@ -142,7 +141,7 @@ def newest_fits(root: str, *, profile: str, as_of_utc: datetime) -> tuple[Stored
 
 
 def _folder(profile: str) -> str:
-    return f"device_fits/v{FORMAT}/{profile}"
+    return f"device_fits/v1/{profile}"
 
 
 def _text(moment_utc: datetime) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from uuid import uuid4
 
 import pyarrow as pa
@@ -17,8 +17,12 @@ from opencarbon.errors import ConfigError, SourceUnavailableError
 from opencarbon.sources.locations import public_name
 from opencarbon.sources.storage import open_location, reason_of
 
-FORMAT: Final = 1
-"""Format of the store that this version writes and reads."""
+_Found = TypeVar("_Found")
+
+FORMAT: Final = 2
+"""Format of the store that this version writes; it reads format 1 too, which names no hours and merges nothing."""
+
+_READABLE: Final = (1, FORMAT)
 
 
 def put(root: str, path: str, content: bytes, *, store: str) -> None:
@@ -43,7 +47,7 @@ def put(root: str, path: str, content: bytes, *, store: str) -> None:
     """
     system, base = open_location(root)
     try:
-        if not _has_format(system, base, root):
+        if _format_of(system, base, root) != FORMAT:
             _write(system, f"{base}/store.json", json.dumps({"format": FORMAT}).encode())
         if not _holds(system, f"{base}/{path}", content):
             _write(system, f"{base}/{path}", content)
@@ -55,8 +59,8 @@ def put(root: str, path: str, content: bytes, *, store: str) -> None:
 
 
 def find(
-    root: str, folder: str, look: Callable[[pafs.FileSystem, str], Iterable[str]], *, store: str
-) -> tuple[pafs.FileSystem, list[str]]:
+    root: str, folder: str, look: Callable[[pafs.FileSystem, str], Iterable[_Found]], *, store: str
+) -> tuple[pafs.FileSystem, list[_Found]]:
     """Find files of a store.
 
     Parameters
@@ -72,7 +76,7 @@ def find(
 
     Returns
     -------
-    tuple of pyarrow.fs.FileSystem and list of str
+    tuple of pyarrow.fs.FileSystem and list
         The file system, and what was found.
 
     Raises
@@ -84,7 +88,7 @@ def find(
     """
     system, base = open_location(root)
     try:
-        _has_format(system, base, root)
+        _format_of(system, base, root)
         return system, list(look(system, f"{base}/{folder}"))
     except (OSError, pa.ArrowException) as problem:
         reason = reason_of(problem)
@@ -104,6 +108,41 @@ def listed(system: pafs.FileSystem, folder: str) -> list[pafs.FileInfo]:
     list of pyarrow.fs.FileInfo
     """
     return system.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
+
+
+def names_in(system: pafs.FileSystem, folder: str) -> list[str]:
+    """Names of what a folder holds, none where there is none; files may come and go meanwhile.
+
+    Parameters
+    ----------
+    system : pyarrow.fs.FileSystem
+    folder : str
+
+    Returns
+    -------
+    list of str
+        In alphabetical order.
+    """
+    if isinstance(system, pafs.LocalFileSystem):
+        try:
+            return sorted(os.listdir(folder))
+        except FileNotFoundError:
+            return []
+    return sorted(info.base_name for info in listed(system, folder))
+
+
+def remove(system: pafs.FileSystem, path: str) -> None:
+    """Remove a file; nothing happens where it is gone already.
+
+    Parameters
+    ----------
+    system : pyarrow.fs.FileSystem
+    path : str
+    """
+    if isinstance(system, pafs.LocalFileSystem):
+        Path(path).unlink(missing_ok=True)
+    elif system.get_file_info(path).type != pafs.FileType.NotFound:
+        system.delete_file(path)
 
 
 def name_of(path: str) -> str:
@@ -168,21 +207,21 @@ def parquet_bytes(rows: pa.Table, metadata: dict[bytes | str, bytes | str] | Non
     return buffer.getvalue()
 
 
-def _has_format(system: pafs.FileSystem, base: str, root: str) -> bool:
-    """Whether a store says its format, which must be ours; False where nothing was stored yet."""
+def _format_of(system: pafs.FileSystem, base: str, root: str) -> int | None:
+    """Format that a store says it has, which must be one we know; None where nothing was stored yet."""
     path = f"{base}/store.json"
     if system.get_file_info(path).type == pafs.FileType.NotFound:
-        return False
+        return None
     try:
         said = json.loads(content_of(system, path))["format"]
     except (ValueError, KeyError, TypeError):
         said = None
-    if said != FORMAT:
-        raise ConfigError(
-            f"the store at {public_name(root)} has format {said!r} and this version of opencarbon knows format "
-            f"{FORMAT}: use the version that wrote it, or set store.root to another folder"
-        )
-    return True
+    if type(said) is int and said in _READABLE:
+        return said
+    raise ConfigError(
+        f"the store at {public_name(root)} has format {said!r} and this version of opencarbon knows format "
+        f"{FORMAT}: use the version that wrote it, or set store.root to another folder"
+    )
 
 
 def _holds(system: pafs.FileSystem, path: str, content: bytes) -> bool:

@@ -1,0 +1,1 @@
+"""Intensities from a user's own files, and the exports of Electricity Maps."""
