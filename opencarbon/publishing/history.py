@@ -19,10 +19,12 @@ from opencarbon.publishing.parquet import read_table, write_table
 from opencarbon.tables.conform import with_every_column
 from opencarbon.tables.contracts import Contract
 
-HISTORY_TABLES: Final = ("fact_total", "fact_device_fit", "dim_run")
+HISTORY_TABLES: Final = ("fact_total", "fact_device_fit", "fact_advice_outcome", "dim_run")
 """Tables kept for every run; ``dim_run`` last, so that a run it names is in all of them."""
 _MONTH: Final = slice(0, 6)
 """Where a run id holds the year and month of its moment."""
+_MINUTE: Final = slice(0, len("20261122T2100Z"))
+"""Where it holds its moment."""
 
 
 def update_history(layout: Layout, contracts: Mapping[str, Contract], *, replaced: str | None) -> None:
@@ -55,6 +57,43 @@ def update_history(layout: Layout, contracts: Mapping[str, Contract], *, replace
                 _rewrite(layout, contracts[name], file_name, new)
 
 
+def read_history(
+    layout: Layout, contract: Contract, columns: Sequence[str], *, since: str, before: str
+) -> pa.Table:
+    """Read what the history holds of a span of runs.
+
+    Parameters
+    ----------
+    layout : Layout
+    contract : Contract
+        Of the table.
+    columns : sequence of str
+        Columns wanted, ``run_id`` among them.
+    since, before : str
+        Run ids, or the moments they begin with: first moment, and the one before which runs count.
+
+    Returns
+    -------
+    pa.Table
+        By run and key; empty where the history has no such table. A column that an older file lacks is null.
+
+    Raises
+    ------
+    PublishError
+        If a file of the history cannot be read.
+    """
+    schema = pa.schema([contract.schema().field(name) for name in columns])
+    months = f"{since[:4]}-{since[4:6]}", f"{before[:4]}-{before[4:6]}"
+    files = sorted((layout.history / contract.name).glob("????-??.parquet"))
+    pieces = [_widen(_read(path, columns), schema) for path in files if months[0] <= path.stem <= months[1]]
+    rows = pa.concat_tables([schema.empty_table(), *pieces])
+    moment = pc.utf8_slice_codeunits(rows["run_id"], _MINUTE.start, _MINUTE.stop)
+    within = pc.and_(
+        pc.greater_equal(moment, pa.scalar(since[_MINUTE])), pc.less(moment, pa.scalar(before[_MINUTE]))
+    )
+    return rows.filter(within)
+
+
 def _runs_in(path: Path) -> set[str]:
     return set(map(str, _read(path, ["run_id"])["run_id"].to_pylist())) if path.exists() else set()
 
@@ -82,10 +121,12 @@ def _rewrite(layout: Layout, contract: Contract, file_name: str, run_ids: Sequen
     made.parent.rmdir()
 
 
-def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+def _read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A file of the history: all of it, or those of some columns that it has."""
     try:
         with pq.ParquetFile(path) as file:
-            return file.read(columns=columns)
+            there = file.schema_arrow.names
+            return file.read(columns=[name for name in there if columns is None or name in columns])
     except (OSError, pa.ArrowException) as problem:
         raise PublishError(
             f"the history {path} cannot be read: {problem}; move it away, the next run begins it anew"

@@ -1,0 +1,1 @@
+"""What came of the advice, on the intensities that came true."""
