@@ -29,7 +29,8 @@ class _Boundaries:
     count: IntArray
 
 
-def _boundaries(windows: Windows, flat_from: int) -> _Boundaries:
+def boundaries(windows: Windows, flat_from: int) -> _Boundaries:
+    """Hour boundaries worth a try; none lies behind the hour from which the curves are flat."""
     first = ceil(windows.earliest)
     last = np.minimum(floor(snap(windows.finish - windows.whole)), flat_from)
     last_start = floor(snap(windows.finish - windows.duration))
@@ -65,7 +66,7 @@ def lowest_integrals(curves: Curves, windows: Windows) -> FloatArray:
     """Lowest integral of every job in every lane, shape (windows, lanes)."""
     lanes = curves.value.shape[1]
     lowest = np.empty((len(windows), lanes))
-    bounds = _boundaries(windows, curves.flat_from)
+    bounds = boundaries(windows, curves.flat_from)
     order = np.argsort(-bounds.count, kind="stable")
     size = max(1, _ELEMENTS // lanes)
     buffers = np.empty((5, max(_ELEMENTS, lanes)))
@@ -134,7 +135,7 @@ def _try_boundaries(
 def earliest_lowest(curves: Curves, windows: Windows) -> tuple[FloatArray, FloatArray]:
     """Earliest start whose mean ties with the lowest, and its integral, each (windows,); stacked curves."""
     start, integral = np.empty(len(windows)), np.empty(len(windows))
-    bounds = _boundaries(windows, curves.flat_from)
+    bounds = boundaries(windows, curves.flat_from)
     order = np.argsort(-bounds.count, kind="stable")
     begin = 0
     while begin < len(windows):

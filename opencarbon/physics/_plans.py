@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from opencarbon.physics._alike import alike, earliest_lowest_alike
 from opencarbon.physics._arrays import BoolArray, FloatArray, IntArray, as_float64
 from opencarbon.physics._contiguous import earliest_lowest
 from opencarbon.physics._interruptible import (
@@ -28,15 +29,10 @@ class Jobs:
     interruptible: BoolArray
     shape: tuple[int, ...]
 
-    def tiled(self, times: int) -> "Jobs":
-        """Repeat all jobs this many times."""
-        return Jobs(
-            np.tile(self.duration, times),
-            np.tile(self.earliest, times),
-            np.tile(self.finish, times),
-            np.tile(self.interruptible, times),
-            (times * self.duration.size,),
-        )
+    def tiled(self, which: IntArray, times: int) -> "Jobs":
+        """Repeat the jobs at these positions this many times."""
+        at = np.tile(which, times)
+        return Jobs(self.duration[at], self.earliest[at], self.finish[at], self.interruptible[at], (at.size,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +93,28 @@ def make_plans(intensity: FloatArray, zone: IntArray, jobs: Jobs) -> Plans:
     starts[windows.job[usable]] = start[usable]
     means[windows.job[usable]] = (integral / windows.duration)[usable]
     return Plans(starts, means, windows.job[paused], schedules)
+
+
+def plans_in_every_zone(intensity: FloatArray, jobs: Jobs) -> tuple[FloatArray, FloatArray]:
+    """Start and mean of every job on every curve, each (zones, jobs); NaN where there is none."""
+    zones, hours = intensity.shape
+    starts, means = np.full((2, zones, jobs.duration.size), np.nan)
+    windows = feasible_windows(jobs.duration, jobs.earliest, jobs.finish, None, hours)
+    windows = windows.select(~jobs.interruptible[windows.job])
+    alone = np.ones(jobs.duration.size, dtype=np.bool_)
+    curves = make_curves(intensity, stacked=False)
+    for group in alike(windows, curves):
+        some = windows.select(group)
+        start, integral = earliest_lowest_alike(curves, some)
+        usable = integral < UNUSABLE
+        starts[:, some.job] = np.where(usable, start, np.nan).T
+        means[:, some.job] = np.where(usable, integral / some.duration[:, None], np.nan).T
+        alone[some.job] = False
+    left = np.flatnonzero(alone)
+    if left.size:
+        plan = make_plans(intensity, np.repeat(np.arange(zones), left.size), jobs.tiled(left, zones))
+        starts[:, left], means[:, left] = plan.start.reshape(zones, -1), plan.mean.reshape(zones, -1)
+    return starts, means
 
 
 def _with_pauses(

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from opencarbon.physics._arrays import FloatArray, IntArray, checked, first_index, numpy_scalar_if_0d
 from opencarbon.physics._contiguous import lowest_integrals
 from opencarbon.physics._interruptible import lowest_integrals_with_pauses
-from opencarbon.physics._plans import Jobs, make_plans, stretches
+from opencarbon.physics._plans import Jobs, make_plans, plans_in_every_zone, stretches
 from opencarbon.physics._windows import UNUSABLE, feasible_windows, make_curves
 
 MAX_INTENSITY_GCO2E_PER_KWH = 1e12
@@ -102,11 +102,8 @@ def best_start(
     start, mean = np.empty((zones, count)), np.empty((zones, count))
     step = max(1, _AT_ONCE // max(count, 1))
     for begin in range(0, zones, step):
-        here = min(step, zones - begin)
-        zone = np.repeat(np.arange(here), count)
-        plan = make_plans(rows[begin : begin + here], zone, jobs.tiled(here))
-        start[begin : begin + here] = plan.start.reshape(here, count)
-        mean[begin : begin + here] = plan.mean.reshape(here, count)
+        here = slice(begin, begin + step)
+        start[here], mean[here] = plans_in_every_zone(rows[here], jobs)
     shape = curves.shape[:-1] + jobs.shape
     return BestStart(
         numpy_scalar_if_0d(start.reshape(shape)),

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 
-from opencarbon.physics import _contiguous, _interruptible, _plans, _suffix_sums
+from opencarbon.physics import _alike, _contiguous, _interruptible, _plans, _suffix_sums
 from opencarbon.physics.shifting import best_start, lowest_mean, segments, start_of_lowest
 from tests.physics import shifting_oracle as oracle
 
@@ -135,6 +135,22 @@ def test_small_blocks_give_the_same_as_large_ones(batch: Batch) -> None:
         np.testing.assert_array_equal(lowest, lowest_mean(curves, *times, interruptible=pauses))
         for large, small in zip(found, segments(curves, [0], *times, interruptible=pauses), strict=True):
             np.testing.assert_array_equal(large, small)
+
+
+@QUICK
+@given(batches())
+def test_jobs_of_one_duration_together_give_the_same_as_one_by_one(batch: Batch) -> None:
+    curves, times, pauses = batch
+    duration = np.repeat(times[0], pauses.size)  # every duration in every window
+    earliest, slack = (np.tile(values, pauses.size) for values in (times[1], times[2] - times[1] - times[0]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_alike, "_TABLES", 40)
+        found = []
+        for boundaries_worth_tables in (0.0, np.inf):
+            patch.setattr(_alike, "_BOUNDARIES_PER_HOUR", boundaries_worth_tables)
+            found.append(best_start(curves, duration, earliest, earliest + duration + slack))
+    for together, alone in zip(*found, strict=True):
+        np.testing.assert_array_equal(together, alone)
 
 
 @QUICK
