@@ -56,6 +56,12 @@ def prepare_inputs(night: Night, jobs: JobsRead) -> Prepared:
     return pipeline.prepare(night, jobs)
 
 
+@task(cache_policy=NO_CACHE, persist_result=False)
+def allocate_queue(night: Night, prepared: Prepared) -> Prepared:
+    """Places that capacity holds, for all jobs together, into the work folder."""
+    return pipeline.allocate(night, prepared)
+
+
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="estimate-partition-{partition}")
 def estimate_partition(night: Night, partition: int) -> int:
     """One partition of planned jobs to parts of the published tables."""
@@ -81,6 +87,7 @@ def nightly(
     config_path: str | None = None,
     as_of: AwareDatetime | None = None,
     profile: Literal["calibrated", "paper"] | None = None,
+    completed: list[str] | None = None,
     offline: bool = False,
     dry_run: bool = False,
 ) -> Outcome:
@@ -97,6 +104,8 @@ def nightly(
     as_of : datetime, optional
         Moment to look from, with a time zone; the scheduled start, floored to the hour, if not given.
     profile : {"calibrated", "paper"}, optional
+    completed : list of str, optional
+        Jobs that ended, Parquet or CSV: files, folders or globs; or ``hindsight.completed`` in the settings.
     offline, dry_run : bool, optional
 
     Returns
@@ -105,7 +114,8 @@ def nightly(
     """
     logging.getLogger("opencarbon").setLevel(logging.INFO)
     offline = offline or dry_run
-    settings = settings_of(Path(config_path) if config_path else None, profile, out)
+    config = Path(config_path) if config_path else None
+    settings = settings_of(config, profile, out, completed=completed or ())
     if not offline:
         settings = _with_secret(settings)
     now_utc = datetime.now(UTC)
@@ -115,6 +125,8 @@ def nightly(
         jobs = read_manifests(night)
         prepared = prepare_inputs(night, jobs)
         if dry_run or not prepared.is_published:
+            if settings.plan.capacities:
+                prepared = allocate_queue(night, prepared)
             estimate_partition.map(unmapped(night), range(prepared.partitions)).result()
         outcome = (pipeline.foresee if dry_run else publish_release)(night, jobs, prepared)
     create_table_artifact(
@@ -171,6 +183,7 @@ def main(options: RunOptions) -> int:
         config_path=str(options.config) if options.config else None,
         as_of=moment(options.as_of),
         profile=options.profile,
+        completed=list(options.completed),
         offline=options.offline,
         dry_run=options.dry_run,
     )

@@ -7,7 +7,7 @@ folder of that file. A key that nobody knows is an error that names the nearest 
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -43,8 +43,21 @@ class ElectricityMapsSettings(_Section):
     )
     horizon_hours: Literal[6, 24, 48, 72] = 72
     emission_factor_type: EmissionFactorType = "lifecycle"
+    flow_traced: bool = Field(
+        default=True,
+        description="Intensity of what a zone consumes, imports among it; else of what it generates.",
+    )
     allow_sandbox: bool = Field(default=False, description="Accept the made-up data of a sandbox token.")
     requests_per_minute: float = Field(default=120, gt=0)
+    requests_per_night: int = Field(
+        default=1000, ge=1, description="Requests of one run at most, those that are tried again among them."
+    )
+    concurrency: int = Field(default=4, ge=1, le=4, description="Requests under way at most.")
+
+    @property
+    def accounting_basis(self) -> Literal["flow_traced", "production"]:
+        """How the intensities asked for are attributed."""
+        return "flow_traced" if self.flow_traced else "production"
 
     @field_validator("token")
     @classmethod
@@ -65,6 +78,14 @@ class HistorySettings(_Section):
 
     files: tuple[str, ...] = Field(
         default=(), description="Logs of runs: files, folders and globs; formats are told by content."
+    )
+
+
+class HindsightSettings(_Section):
+    """Jobs that ended, which the advice for them is held against."""
+
+    completed: tuple[str, ...] = Field(
+        default=(), description="Parquet or CSV of completed jobs: files, folders and globs."
     )
 
 
@@ -91,6 +112,9 @@ class StoreSettings(_Section):
     root: str = str(user_data_path("opencarbon") / "store")
     files: tuple[str, ...] = Field(
         default=(), description="Intensity files (Parquet, CSV) used beside the store."
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="Their column name to ours, in intensity files."
     )
 
 
@@ -151,13 +175,39 @@ class PlanSettings(_Section):
     horizon_hours: int = Field(default=72, ge=1, le=240)
     max_delay_hours: float = Field(default=24.0, ge=0)
     min_saving_pct: float = Field(default=0.0, ge=0, lt=100)
+    min_saving_pct_to_delay: float = Field(
+        default=0.0,
+        ge=0,
+        lt=100,
+        description="What a later start, or pauses, must save beside the best start without delay.",
+    )
+    restart_kwh_per_device: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Energy at the server that a device takes to resume after a pause.",
+    )
+    claim_up_to_mw: float = Field(
+        default=10.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Load that advice may put into one region before no sum of savings is claimed, without capacities. "
+        "10 MW is a whole hall: the larger ones hold up to 9 MW of servers (Data Center Frontier, 'MegaHall: data suites "
+        "get larger'), and a data centre above 10 MW counts as large (Pilz and Heim 2023, 'Compute at Scale', summary).",
+    )
     default_region: str | None = None
+    capacities: tuple[str, ...] = Field(
+        default=(), description="Parquet or CSV of the devices that are free for the queue, by region."
+    )
 
 
 class BudgetSettings(_Section):
     """When a release counts as over budget."""
 
     run_kgco2e: float | None = Field(default=None, gt=0, description="Most that all jobs together may emit.")
+    teams: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict, description="Most that all jobs of a team may emit, by its name."
+    )
     when_over: Literal["fail", "flag"] = Field(
         default="fail", description="fail: exit status 4 after publishing; flag: only said in the tables."
     )
@@ -177,6 +227,7 @@ class Settings(BaseSettings):
     electricity_maps: ElectricityMapsSettings = ElectricityMapsSettings()
     epoch_ai: EpochAiSettings = EpochAiSettings()
     history: HistorySettings = HistorySettings()
+    hindsight: HindsightSettings = HindsightSettings()
     http: HttpSettings = HttpSettings()
     store: StoreSettings = StoreSettings()
     publish: PublishSettings = PublishSettings()

@@ -19,6 +19,7 @@ _PATHS: Final = (
     ("publish", "root"),
     ("epoch_ai", "models_url"),
     ("history", "files"),
+    ("plan", "capacities"),
     ("regions",),
     ("devices",),
 )
@@ -27,7 +28,7 @@ _PATHS: Final = (
 _AZURE: Final = ("abfs", "abfss")
 """Schemes that name a container where others name a user."""
 
-_MAPS: Final = ("manifest.columns", "manifest.carry")
+_MAPS: Final = ("store.columns", "manifest.columns", "manifest.carry", "budget.teams")
 """Settings whose keys are the user's."""
 
 

@@ -40,7 +40,7 @@ def jobs_of(release: Release) -> Any:
 def test_every_question_is_one_statement() -> None:
     files = sorted(QUESTIONS.glob("*.sql"))
 
-    assert 7 == len(files)
+    assert 8 == len(files)
     for path in files:
         text = path.read_text(encoding="utf-8")
         assert text.startswith("-- ")
@@ -70,6 +70,17 @@ class TestEmissionsPerTeam:
         assert jobs.groupby("team").size().to_dict() == rows.loc["team", "jobs"].to_dict()
         without = jobs["baseline_total_kgco2e"].isna() | jobs["advised_total_kgco2e"].isna()
         assert int(without.sum()) == rows.loc[("run", "all jobs"), "jobs_without_baseline"]
+
+    def test_holds_the_advice_for_all_jobs_of_a_team_against_its_budget(self, example: Release) -> None:
+        advised = jobs_of(example).groupby("team")["advised_total_kgco2e"].sum() / 1000
+
+        rows = answer(example, "emissions_per_team").set_index(["scope", "team"])
+
+        pd.testing.assert_series_equal(
+            advised, rows.loc["team", "advised_tco2e"].reindex(advised.index), check_names=False
+        )
+        assert {"no_budget"} == set(rows["budget_status"])
+        assert rows["budget_tco2e"].isna().all()
 
     def test_an_interval_holds_its_centre_and_is_narrower_than_the_sum_of_its_parts(
         self, example: Release

@@ -135,9 +135,14 @@ def test_lists_and_tables_come_from_the_environment_as_json(monkeypatch: pytest.
         ("[plan]\nhorizon_hours = 1000\n", "'plan.horizon_hours'"),
         ("[publish]\nmax_rejected_pct = 101\n", "'publish.max_rejected_pct'"),
         ("[electricity_maps]\nhorizon_hours = 25\n", "'electricity_maps.horizon_hours'"),
+        ("[electricity_maps]\nconcurrency = 5\n", "'electricity_maps.concurrency'"),
+        ("[electricity_maps]\nrequests_per_night = 0\n", "'electricity_maps.requests_per_night'"),
         ("[estimate]\nprofile = 'papers'\n", "'estimate.profile'"),
         ("[manifest]\nnaive_timestamps = 'CET'\n", "'manifest.naive_timestamps'"),
         ("[manifest.carry]\ncost = 'money'\n", "'manifest.carry.cost'"),
+        ("[budget.teams]\nchat = 0\n", "'budget.teams.chat'"),
+        ("[budget.teams]\nchat = inf\n", "'budget.teams.chat'"),
+        ("[plan]\nclaim_up_to_mw = -1\n", "'plan.claim_up_to_mw'"),
         ("electricity_maps = 3\n", "electricity_maps is a section"),
         ("store = 'x'\n", "store is a section"),
         ("[plan\n", "is not TOML"),
@@ -146,6 +151,17 @@ def test_lists_and_tables_come_from_the_environment_as_json(monkeypatch: pytest.
 def test_a_value_that_cannot_be_meant_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         load_settings(toml(tmp_path, text))
+
+
+def test_budgets_of_teams_are_under_their_own_names(tmp_path: Path) -> None:
+    budget = load_settings(toml(tmp_path, "[budget.teams]\nChat = 5\n'R&D.vision' = 2.5\n")).budget
+
+    assert {"Chat": 5.0, "R&D.vision": 2.5} == budget.teams
+
+
+def test_ten_megawatts_into_a_region_may_be_claimed_unless_the_settings_say_otherwise(tmp_path: Path) -> None:
+    assert 10 == load_settings().plan.claim_up_to_mw
+    assert 0 == load_settings(toml(tmp_path, "[plan]\nclaim_up_to_mw = 0\n")).plan.claim_up_to_mw
 
 
 def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:

@@ -17,15 +17,13 @@ from opencarbon.catalog.files import (
     rows_table,
 )
 from opencarbon.catalog.names import squeeze
+from opencarbon.catalog.pue import UNKNOWN_PUE, with_pue_ends
 from opencarbon.errors import ConfigError, ContractError
 from opencarbon.tables.conform import conform, foreign_key_violations
 from opencarbon.tables.contracts import PUBLISHED
 
 WORLD_ZONE: Final = "WORLD"
 """Row of the annual intensities that stands for the world; it reports, it never ranks."""
-
-UNKNOWN_PUE: Final = 1.56
-"""PUE where nobody states one: mean of data centres in the Uptime Institute Global Data Center Survey 2024."""
 
 _USER_SOURCE: Final = "user-catalog"
 _EMBODIED_FIGURES: Final = frozenset(
@@ -247,7 +245,7 @@ def _regions(region_files: Iterable[str]) -> pa.Table:
                     "provider:region in lower case, such as onprem:berlin"
                 )
             rows[row["region"]] = _completed(row)
-    return rows_table(rows.values(), columns)
+    return rows_table(with_pue_ends(rows.values()), columns)
 
 
 def _completed(row: dict[str, Any]) -> dict[str, Any]:
@@ -264,9 +262,10 @@ def _zones(regions: pa.Table, annual: pa.Table) -> pa.Table:
     latest: dict[str, dict[str, Any]] = {}
     for row in annual.sort_by("year").to_pylist():
         latest[row["zone"]] = row
-    for place in regions.select(["zone", "country_code"]).to_pylist():
-        if place["zone"] is not None:
-            rows.setdefault(place["zone"], place)
+    for place in regions.select(["zone", "alternative_zone", "country_code"]).to_pylist():
+        for zone in (place["zone"], place["alternative_zone"]):
+            if zone is not None:
+                rows.setdefault(zone, {"zone": zone, "country_code": place["country_code"]})
     rows.setdefault(WORLD_ZONE, {"zone": WORLD_ZONE, "name": "World"})
     for zone, row in rows.items():
         if zone in latest:

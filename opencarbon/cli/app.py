@@ -24,6 +24,8 @@ from opencarbon.cli.options import (
     moment,
     settings_of,
 )
+from opencarbon.cli.pull_app import pull
+from opencarbon.cli.store import store
 from opencarbon.errors import ConfigError, ManifestError, OpenCarbonError
 
 USAGE: Final = 2
@@ -37,8 +39,8 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-pull = App(name="pull", help="Fetch data into the store.")
 app.command(pull)
+app.command(store)
 
 
 @app.command
@@ -210,29 +212,50 @@ def evaluate(
     )
 
 
-@pull.command(name="grid")
-def pull_grid(
+@app.command
+def backtest(
     *,
     start: Annotated[
         str | None,
-        Parameter(name="--from", help="First hour, an ISO 8601 date or time; default: 10 days before --to."),
+        Parameter(
+            name="--from", help="First moment, an ISO 8601 date or time; default: 10 days before --to."
+        ),
     ] = None,
     end: Annotated[
         str | None, Parameter(name="--to", help="End, not counted in; default: the running hour.")
     ] = None,
-    zones: Annotated[
+    intensities: Annotated[
         tuple[str, ...],
-        Parameter(name="--zones", consume_multiple=True, negative=(), help="Default: those of all regions."),
+        Parameter(
+            consume_multiple=True, negative=(), help="Files of carbon intensities instead of the store."
+        ),
     ] = (),
+    every: Annotated[int, Parameter(help="Hours from one moment to the next.")] = 24,
+    job_hours: Annotated[
+        str, Parameter(help="Durations of the jobs in hours, with commas between.")
+    ] = "6,48",
+    slack_hours: Annotated[float, Parameter(help="Hours that jobs may be put off at most.")] = 24.0,
+    regions: Annotated[
+        tuple[str, ...],
+        Parameter(consume_multiple=True, negative=(), help="Default: one of every zone with measured hours."),
+    ] = (),
+    published_after: Annotated[
+        float | None,
+        Parameter(
+            help="Hours from the end of an hour to its measurement being known; default: 1 for files, and for the store "
+            "the moment of its fetch."
+        ),
+    ] = None,
+    out: Annotated[str | None, Parameter(help="Folder for the tables and a figure.")] = None,
     config: Config = None,
-    strict: Annotated[bool, Parameter(negative=(), help="Exit status 3 where hours are missing.")] = False,
     json: Json = False,
 ) -> int:
-    """Fetch past hours of carbon intensity that the store lacks; started again, it goes on where it was."""
-    from opencarbon.cli.pull import pull_grid_command
+    """Plan jobs at moments of the past with what was known then, and hold the advice against what came true."""
+    from opencarbon.cli.backtest import BacktestOptions, backtest_command, question_of
 
-    settings = settings_of(config, None)
-    return pull_grid_command(settings, start=start, end=end, zones=zones, strict=strict, as_json=json)
+    given = BacktestOptions(start, end, every, job_hours, slack_hours, regions, intensities, published_after)
+    question = question_of(given, now_utc=datetime.now(UTC))
+    return backtest_command(settings_of(config, None), question, out=out, as_json=json)
 
 
 @app.command

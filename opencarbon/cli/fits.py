@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from opencarbon.cli.tables import printable
-from opencarbon.estimation.fit_changes import FitChange
+from opencarbon.estimation.fitting.fit_changes import FitChange
 
 _LITTLE: Final = math.log(1.005)
 """Devices whose hours moved by less than half a percent are counted, not listed."""

@@ -12,9 +12,9 @@ from rich.table import Table
 from opencarbon.catalog import Catalog
 from opencarbon.cli.tables import printable
 from opencarbon.errors import FitError
-from opencarbon.estimation.history_runs import hours_moved, own_runs, without_own_runs
-from opencarbon.estimation.own_power import own_power
-from opencarbon.estimation.training_runs import counts_by_reason
+from opencarbon.estimation.energy.own_power import own_power
+from opencarbon.estimation.fitting.history_runs import hours_moved, own_runs, without_own_runs
+from opencarbon.estimation.fitting.training_runs import counts_by_reason
 from opencarbon.pipeline.fits import fit_for_profile
 from opencarbon.pipeline.history import WHOLE_FILE, FleetHistory
 from opencarbon.settings import Profile
@@ -46,7 +46,7 @@ class HistoryReport:
     moved : mapping of str to float
         Predicted hours by device, with the runs over without them.
     power : mapping of str to dict
-        Measured power by device, as :func:`~opencarbon.estimation.own_power.own_power` gives it.
+        Measured power by device, as :func:`~opencarbon.estimation.energy.own_power.own_power` gives it.
     """
 
     read: int

@@ -13,7 +13,7 @@ from opencarbon.cli.fits import changes_json, print_changes
 from opencarbon.cli.history import history_report, print_report, report_json
 from opencarbon.cli.tables import console_for, print_warnings, printable, write_json
 from opencarbon.errors import ConfigError, ManifestError, PublishError, SourceError
-from opencarbon.estimation.training_runs import counts_by_reason
+from opencarbon.estimation.fitting.training_runs import counts_by_reason
 from opencarbon.pipeline.files import output_file, write_single
 from opencarbon.pipeline.fit_memory import moment_of_acceptance, newest_stored
 from opencarbon.pipeline.history import fleet_history
@@ -21,7 +21,6 @@ from opencarbon.pipeline.jobs import manifest_rules
 from opencarbon.pipeline.refit import refit_devices
 from opencarbon.publishing.dictionary import dictionary_markdown
 from opencarbon.settings import Settings, masked
-from opencarbon.sources.fit_store import StoredFits, keep_fits
 from opencarbon.sources.manifests import (
     check_columns,
     find_manifests,
@@ -30,6 +29,7 @@ from opencarbon.sources.manifests import (
     scan_job_ids,
 )
 from opencarbon.sources.storage import scheme_of
+from opencarbon.sources.store.fits import StoredFits, keep_fits
 from opencarbon.tables.contracts import PUBLISHED
 from opencarbon.tables.inputs import DEVICE_FITS
 

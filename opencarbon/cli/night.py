@@ -109,9 +109,16 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "jobs_rejected": outcome.jobs_rejected,
         "degraded": outcome.degraded,
         "over_budget": outcome.over_budget,
+        "over": [asdict(one) | {"over_by_kgco2e": one.over_by_kgco2e} for one in outcome.summary.over],
+        "jobs_over_budget": outcome.summary.jobs_over_budget,
+        "not_claimed": [
+            {"region": region, "shifted_peak_power_mw": load_mw}
+            for region, load_mw in outcome.summary.not_claimed.items()
+        ],
         "would_be": outcome.would_be,
         "total": outcome.summary.total,
         "actions": outcome.summary.actions,
+        "hindsight": asdict(outcome.scorecard),
         "likely_late": outcome.summary.likely_late,
         "rows": outcome.rows,
         "events": [asdict(event) for event in outcome.events],

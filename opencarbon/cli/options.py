@@ -26,6 +26,15 @@ Histories = Annotated[
         help="Logs of your own completed runs, files, folders or globs; default: history.files.",
     ),
 ]
+Completed = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--completed",
+        consume_multiple=True,
+        negative=(),
+        help="Jobs that ended, Parquet or CSV: what became of the advice for them; default: hindsight.completed.",
+    ),
+]
 Config = Annotated[Path | None, Parameter(help="TOML file of settings.")]
 AsOf = Annotated[
     str | None, Parameter(help="Moment to look from, ISO 8601 with a time zone; default: this hour.")
@@ -50,6 +59,45 @@ Json = Annotated[
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileOptions:
+    """Intensity files to import, and how they are to be read."""
+
+    file: Annotated[
+        tuple[str, ...],
+        Parameter(
+            consume_multiple=True,
+            negative=(),
+            help="Import these files instead: Electricity Maps' CSV exports, any CSV or Parquet (see store.columns).",
+        ),
+    ] = ()
+    wide: Annotated[
+        bool, Parameter(negative=(), help="The first column is the time, each other one a zone.")
+    ] = False
+    zone: Annotated[str | None, Parameter(help="Zone of files without a column of zones.")] = None
+    granularity: Annotated[
+        Literal["hourly", "30min", "15min", "5min"], Parameter(help="Length of what a row is about.")
+    ] = "hourly"
+    unit: Annotated[
+        Literal["g/kWh", "kg/MWh", "kg/kWh", "lbs/MWh"], Parameter(help="Unit of the intensities.")
+    ] = "g/kWh"
+    utc: Annotated[bool, Parameter(negative=(), help="Times without a time zone are in UTC.")] = False
+    factors: Annotated[
+        Literal["lifecycle", "direct"], Parameter(help="Emission factors of files that do not say.")
+    ] = "lifecycle"
+    basis: Annotated[
+        Literal["flow_traced", "production"],
+        Parameter(help="Accounting basis of files that do not say: what a zone consumes, or generates."),
+    ] = "flow_traced"
+    fetched_at: Annotated[
+        str | None, Parameter(help="When the files were got, ISO 8601 with a time zone; default: now.")
+    ] = None
+    dry_run: Annotated[bool, Parameter(negative=(), help="Say what would be stored, and store nothing.")] = (
+        False
+    )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """What a night is asked for."""
 
@@ -58,6 +106,7 @@ class RunOptions:
     config: Config = None
     as_of: AsOf = None
     profile: ProfileName = None
+    completed: Completed = ()
     offline: Offline = False
     dry_run: Annotated[bool, Parameter(negative=(), help="No network, no write: show what would come.")] = (
         False
@@ -74,11 +123,16 @@ class RunOptions:
         -------
         Settings
         """
-        return settings_of(self.config, self.profile, self.out)
+        return settings_of(self.config, self.profile, self.out, completed=self.completed)
 
 
 def settings_of(
-    config: Path | None, profile: str | None, out: str | None = None, *, history: Sequence[str] = ()
+    config: Path | None,
+    profile: str | None,
+    out: str | None = None,
+    *,
+    history: Sequence[str] = (),
+    completed: Sequence[str] = (),
 ) -> Settings:
     """Settings with what the command line says over them.
 
@@ -89,22 +143,31 @@ def settings_of(
     out : str or None
     history : sequence of str
         Places of run histories instead of those of the settings; none keeps them.
+    completed : sequence of str
+        The same for completed jobs.
 
     Returns
     -------
     Settings
     """
-    said = {"estimate": {"profile": profile}, "publish": {"root": out}, "history": {"files": history or None}}
+    said = {
+        "estimate": {"profile": profile},
+        "publish": {"root": out},
+        "history": {"files": history or None},
+        "hindsight": {"completed": completed or None},
+    }
     return load_settings(config, said)
 
 
-def moment(text: str | None) -> datetime:
+def moment(text: str | None, *, option: str = "--as-of") -> datetime:
     """The moment to look from.
 
     Parameters
     ----------
     text : str or None
         ISO 8601 with a time zone; None is now, floored to the hour.
+    option : str, optional
+        Where it was said.
 
     Returns
     -------
@@ -122,8 +185,8 @@ def moment(text: str | None) -> datetime:
         given = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError(
-            f"--as-of {text!r} is no ISO 8601 time: write it like 2026-11-16T00:00:00Z"
+            f"{option} {text!r} is no ISO 8601 time: write it like 2026-11-16T00:00:00Z"
         ) from None
     if given.tzinfo is None:
-        raise ConfigError(f"--as-of {text!r} has no time zone: write {given.isoformat()}Z for UTC")
+        raise ConfigError(f"{option} {text!r} has no time zone: write {given.isoformat()}Z for UTC")
     return given.astimezone(UTC)

@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from opencarbon.estimation.claims import ALLOCATED, NOT_CLAIMED
+from opencarbon.pipeline.allocation import ALLOCATION
 from opencarbon.pipeline.night import Outcome
 from opencarbon.pipeline.refit import HELD
-from opencarbon.pipeline.summary import Summary
+from opencarbon.pipeline.summary import BUDGET, Summary, tonnes
 from opencarbon.tables.events import Event
 
 _WIDTH_IN_FILES: Final = 120
@@ -30,8 +32,10 @@ _LAYOUTS: Final = (
 """Columns that are shown, and whether in short words: the widest first."""
 
 _UNBOUNDED: Final = 1_000
-_MOST_HELD: Final = 8
-"""Held devices that are named one by one; the refit of a table that is wrong holds dozens."""
+_MOST_NAMED: Final = 8
+"""Held devices, and teams over budget, that are named one by one; there may be dozens."""
+_MOST_REGIONS: Final = 3
+"""Regions that take more than can be claimed, and are named one by one."""
 _LEFT: Final = 4
 """Columns of text; the others are numbers and stand right."""
 
@@ -116,8 +120,8 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         console.print(widest_that_fits(console, tables))
     for line in others:
         console.print(line)
-    if outcome.over_budget:
-        console.print(_over_budget(outcome.summary), style="red")
+    for line in _over_budget(outcome.events):
+        console.print(line, style="red")
 
 
 def print_warnings(events: Iterable[Event]) -> None:
@@ -147,19 +151,19 @@ def summary_lines(outcome: Outcome) -> Iterator[str]:
     if total.get("baseline_kgco2e") is None:
         yield "no job has a baseline, so nothing can be summed"
     else:
-        planned, saved = (_with_interval(total, quantity) for quantity in ("baseline", "saving"))
         without = total["jobs_without_baseline"]
         others = f" ({without} of {total['jobs']} jobs have no baseline and are not in these sums)"
         yield (
-            f"planned {planned} tCO2e; potential saving {saved} tCO2e, if not all jobs want the same place"
-            f"{others if without else ''}"
+            f"planned {_with_interval(total, 'baseline')} tCO2e; {_saving(summary)}{others if without else ''}"
         )
     actions = ", ".join(f"{count} {_words(action)}" for action, count in sorted(summary.actions.items()))
     yield (
         f"{outcome.jobs_read} jobs read: {actions}; {outcome.jobs_rejected} rejected; "
         f"{summary.likely_late} likely late"
     )
-    yield from _warnings(outcome.events)
+    yield from (event.detail for event in outcome.events if event.code == ALLOCATION)
+    yield from outcome.scorecard.sentences()
+    yield from _warnings(event for event in outcome.events if event.source != BUDGET)
     yield _ending(outcome)
 
 
@@ -189,8 +193,7 @@ def summary_markdown(outcome: Outcome) -> str:
     str
     """
     lines = [f"# Run {outcome.run_id}", "", *(f"- {line}" for line in summary_lines(outcome))]
-    if outcome.over_budget:
-        lines.append(f"- **{_over_budget(outcome.summary)}**")
+    lines += [f"- **{line}**" for line in _over_budget(outcome.events)]
     return "\n".join(lines) + "\n"
 
 
@@ -210,11 +213,25 @@ def _ending(outcome: Outcome) -> str:
     }[outcome.status]
 
 
-def _over_budget(summary: Summary) -> str:
-    if summary.jobs_over_budget:
-        plural = "job" if summary.jobs_over_budget == 1 else "jobs"
-        return f"over budget: {summary.jobs_over_budget} {plural}, see budget_status in rec_job"
-    return f"over budget: {_tonnes(summary.advised_kgco2e)} tCO2e are above budget.run_kgco2e"
+def _saving(summary: Summary) -> str:
+    """What may be claimed of the saving of all jobs."""
+    status = summary.total["saving_status"]
+    if status == NOT_CLAIMED:
+        loads = [f"{load_mw:,.1f} MW into {region}" for region, load_mw in summary.not_claimed.items()]
+        more = f" and {len(loads) - _MOST_REGIONS} more regions" if len(loads) > _MOST_REGIONS else ""
+        advised = ", ".join(loads[:_MOST_REGIONS]) + more
+        return f"saving not claimed: advised are {advised}; give plan.capacities"
+    saved = _with_interval(summary.total, "saving")
+    if status == ALLOCATED:
+        return f"saving {saved} tCO2e, capacity reserved"
+    return f"potential saving {saved} tCO2e, if not all jobs want the same place"
+
+
+def _over_budget(events: Iterable[Event]) -> Iterator[str]:
+    over = [event for event in events if event.source == BUDGET and event.severity != "info"]
+    yield from (f"over budget: {printable(event.detail)}" for event in over[:_MOST_NAMED])
+    if len(over) > _MOST_NAMED:
+        yield f"over budget: and {len(over) - _MOST_NAMED} more teams, see budget_status in fact_total"
 
 
 def _job_table(summary: Summary, columns: Sequence[int], *, short: bool) -> Table:
@@ -243,8 +260,8 @@ def _cells(row: dict[str, Any], *, short: bool = False) -> tuple[str, ...]:
         action.replace(" and ", "+") if short else action,
         str(row["advised_region"]),
         f"{row['advised_start_utc']:{'%d %b %H:%M' if short else '%a %d %b %H:%M'}}",
-        _tonnes(row["saving_kgco2e"]),
-        "" if low is None or high is None else f"{_tonnes(low)} to {_tonnes(high)}",
+        tonnes(row["saving_kgco2e"]),
+        "" if low is None or high is None else f"{tonnes(low)} to {tonnes(high)}",
         f"{row['saving_pct']:.0f} %",
         "" if risk is None else f"{100 * risk:.0f} %",
     )
@@ -255,9 +272,9 @@ def _warnings(events: Iterable[Event]) -> Iterator[str]:
     kept = [event for event in events if event.severity != "info"]
     held = [event for event in kept if event.code == HELD]
     kept = [event for event in kept if event.code != HELD]
-    yield from (f"held: {printable(event.detail)}" for event in held[:_MOST_HELD])
-    if len(held) > _MOST_HELD:
-        yield f"held: and {len(held) - _MOST_HELD} more devices, see run_event"
+    yield from (f"held: {printable(event.detail)}" for event in held[:_MOST_NAMED])
+    if len(held) > _MOST_NAMED:
+        yield f"held: and {len(held) - _MOST_NAMED} more devices, see run_event"
     counts = Counter((event.severity, event.source, event.code) for event in kept)
     first = {(event.severity, event.source, event.code): event for event in reversed(kept)}
     for kind, count in sorted(counts.items()):
@@ -266,15 +283,9 @@ def _warnings(events: Iterable[Event]) -> Iterator[str]:
 
 
 def _with_interval(total: dict[str, Any], quantity: str) -> str:
-    central, low, high = (_tonnes(total[f"{quantity}{end}_kgco2e"]) for end in ("", "_low", "_high"))
+    central, low, high = (tonnes(total[f"{quantity}{end}_kgco2e"]) for end in ("", "_low", "_high"))
     return f"{central} ({low} to {high})"
 
 
 def _words(action: str) -> str:
     return action.replace("_", " ")
-
-
-def _tonnes(kgco2e: float) -> str:
-    tonnes = kgco2e / 1000.0
-    digits = 0 if abs(tonnes) >= 100 else 1 if abs(tonnes) >= 10 else 2 if abs(tonnes) >= 1 else 3
-    return f"{tonnes:,.{digits}f}"

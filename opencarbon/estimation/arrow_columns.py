@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from opencarbon.estimation.curves import KINDS
+from opencarbon.estimation.grid.curves import KINDS
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

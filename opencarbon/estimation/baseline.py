@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from opencarbon.estimation.curves import KIND_CODE, MISSING, PlanningCurves
+from opencarbon.estimation.grid.curves import KIND_CODE, MISSING, PlanningCurves
 from opencarbon.estimation.region_columns import Regions
 from opencarbon.estimation.work import numbers, texts
 

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from opencarbon.estimation.advice import Advice
 from opencarbon.estimation.arrow_columns import interval, kind_names, moment, named, number, text
 from opencarbon.estimation.baseline import Baseline
-from opencarbon.estimation.choices import Alternatives
-from opencarbon.estimation.curves import KIND_CODE, KINDS, PlanningCurves
+from opencarbon.estimation.grid.curves import KIND_CODE, KINDS, PlanningCurves
 from opencarbon.estimation.jobs import JobEstimates
+from opencarbon.estimation.planning.advice import Advice
+from opencarbon.estimation.planning.choices import Alternatives
 from opencarbon.estimation.region_columns import Regions, place_half_width
 from opencarbon.estimation.work import numbers
 from opencarbon.tables.contracts import PUBLISHED
@@ -168,7 +168,13 @@ def _intensity_source(base: Baseline, regions: Regions, curves: PlanningCurves) 
 
 
 def job_recommendation(
-    estimates: JobEstimates, advice: Advice, regions: Regions, start_utc: datetime
+    estimates: JobEstimates,
+    advice: Advice,
+    beside: pa.Table,
+    regions: Regions,
+    start_utc: datetime,
+    *,
+    saving_status: str = "potential",
 ) -> pa.Table:
     """``rec_job`` of a batch, without ``run_id``.
 
@@ -176,9 +182,13 @@ def job_recommendation(
     ----------
     estimates : JobEstimates
     advice : Advice
+    beside : pa.Table
+        Columns of other baselines, in the order of the jobs: see :mod:`opencarbon.estimation.planning.beside`.
     regions : Regions
     start_utc : datetime
         First hour of the curves.
+    saving_status : {"potential", "allocated"}, optional
+        allocated: capacity was reserved for the advice.
 
     Returns
     -------
@@ -207,9 +217,11 @@ def job_recommendation(
             "saving_low_kgco2e": number(advice.saving_kgco2e - spread),
             "saving_high_kgco2e": number(advice.saving_kgco2e + spread),
             "saving_pct": number(saving_pct),
-            "saving_status": pa.repeat("potential", len(saving_pct)),
+            "saving_status": pa.repeat(saving_status, len(saving_pct)),
             "deadline_risk": number(advice.deadline_risk),
             "budget_status": text(advice.budget_status),
+            "carbon_budget_kgco2e": number(numbers(estimates.jobs, "carbon_budget_kgco2e")),
+            **{name: beside[name].combine_chunks() for name in beside.column_names},
         }
     )
 

@@ -21,8 +21,8 @@ from opencarbon.estimation.baseline import (
     earliest_start_h,
     hours_from,
 )
-from opencarbon.estimation.curves import PlanningCurves
-from opencarbon.estimation.power import PowerColumns, power_of_devices
+from opencarbon.estimation.energy.power import PowerColumns, power_of_devices
+from opencarbon.estimation.grid.curves import PlanningCurves
 from opencarbon.estimation.region_columns import Regions, place_half_width
 from opencarbon.estimation.work import Work, texts, work_of_jobs
 from opencarbon.physics.carbon import operational_kgco2e

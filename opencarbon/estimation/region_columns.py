@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from opencarbon.catalog.catalog import UNKNOWN_PUE
-from opencarbon.estimation.curves import PlanningCurves
-from opencarbon.estimation.grid_layers import WORLD
-from opencarbon.estimation.intensity import stand_in
-from opencarbon.estimation.pooling_priors import LEVEL
+from opencarbon.catalog.pue import UNKNOWN_PUE
+from opencarbon.estimation.fitting.pooling_priors import LEVEL
+from opencarbon.estimation.grid.curves import PlanningCurves
+from opencarbon.estimation.grid.grid_layers import WORLD
+from opencarbon.estimation.grid.intensity import stand_in
 from opencarbon.estimation.work import numbers, texts
 from opencarbon.physics.carbon import Z80, normal_half_width
 
@@ -38,8 +38,12 @@ class Regions:
     zone : ndarray of int of shape (regions,)
         Index into the planning curves: that of the zone, else of its country where that is one zone, else of the world.
     has_zone : ndarray of bool of shape (regions,)
+    other_zone : ndarray of int of shape (regions,)
+        The same by the other reading of a disputed zone; ``zone`` itself where there is none.
     pue, pue_half_width : ndarray of shape (regions,)
         PUE and the half-width of its logarithm.
+    pue_low, pue_high : ndarray of shape (regions,)
+        Ends between which the PUE lies; both are ``pue`` where it is measured.
     assumed_pue : ndarray of bool of shape (regions,)
     pue_nowhere, pue_half_width_nowhere : float
         The same for a job that names no region.
@@ -52,8 +56,11 @@ class Regions:
     countries: Objects
     zone: Integers
     has_zone: Flags
+    other_zone: Integers
     pue: Floats
     pue_half_width: Floats
+    pue_low: Floats
+    pue_high: Floats
     assumed_pue: Flags
     pue_nowhere: float
     pue_half_width_nowhere: float
@@ -95,6 +102,8 @@ def regions_as_columns(
     regions = regions.sort_by("region")
     paper = profile == "paper"
     pue = numbers(regions, "pue")
+    pue = np.ones(len(pue)) if paper else np.where(np.isnan(pue), UNKNOWN_PUE, pue)
+    low, high = (np.ones(len(pue)) if paper else numbers(regions, name) for name in ("pue_low", "pue_high"))
     status = [one or "assumed" for one in regions["pue_status"].to_pylist()]
     z = normal_half_width(level)
     width = np.array([PUE_HALF_WIDTH[one] for one in status]) * (z / Z80)
@@ -105,14 +114,19 @@ def regions_as_columns(
         row.get(stand_in(country), world) if name is None else row[name]
         for name, country in zip(zones, countries, strict=True)
     ]
+    zone_at = np.array(zone, dtype=np.int64)
+    other = [row.get(name, -1) for name in texts(regions["alternative_zone"])]
     return Regions(
         names=texts(regions["region"]),
         providers=texts(regions["provider"]),
         countries=countries,
-        zone=np.array(zone, dtype=np.int64),
+        zone=zone_at,
         has_zone=np.array([name is not None for name in zones], dtype=bool),
-        pue=np.ones(len(pue)) if paper else np.where(np.isnan(pue), UNKNOWN_PUE, pue),
+        other_zone=np.where(np.array(other, dtype=np.int64) < 0, zone_at, other),
+        pue=pue,
         pue_half_width=np.zeros(len(pue)) if paper else width,
+        pue_low=np.fmin(low, pue),
+        pue_high=np.fmax(high, pue),
         assumed_pue=np.array([one == "assumed" and not paper for one in status], dtype=bool),
         pue_nowhere=1.0 if paper else UNKNOWN_PUE,
         pue_half_width_nowhere=0.0 if paper else PUE_HALF_WIDTH["assumed"] * (z / Z80),

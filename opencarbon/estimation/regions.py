@@ -12,14 +12,14 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from opencarbon.estimation.advice import Advice
 from opencarbon.estimation.arrow_columns import kind_names, moment, named, number, text
-from opencarbon.estimation.choices import Alternatives
-from opencarbon.estimation.curves import KIND_CODE, MISSING, PlanningCurves
+from opencarbon.estimation.claims import NOT_CLAIMED, Claims, advised_stretches
+from opencarbon.estimation.grid.curves import KIND_CODE, MISSING, PlanningCurves
 from opencarbon.estimation.jobs import JobEstimates
+from opencarbon.estimation.planning.advice import Advice
+from opencarbon.estimation.planning.choices import Alternatives
 from opencarbon.estimation.region_columns import Regions
 from opencarbon.estimation.work import numbers
-from opencarbon.units import WATTS_PER_MEGAWATT
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -50,24 +50,17 @@ def partial_loads(
     Returns
     -------
     hourly : pa.Table
-        region and device (names), hour (from 0), devices_advised, power_mw.
+        region and device (names), hour (from 0), devices_advised.
     sums : pa.Table
         region, jobs, device_hours, advised_total_kgco2e, saving_kgco2e.
     """
-    advised = np.flatnonzero(advice.advised)
     count = numbers(estimates.jobs, "device_count")
-    load_mw = count * estimates.power.power_w * regions.pue[advice.region] / WATTS_PER_MEGAWATT
-    rests = np.isin(advised, alternatives.stretch_job)
-    straight = advised[~rests]
-    job = np.concatenate([straight, alternatives.stretch_job])
-    start = np.concatenate([advice.start_h[straight], alternatives.stretch_start_h])
-    finish = np.concatenate([advice.finish_h[straight], alternatives.stretch_finish_h])
+    job, start, finish = advised_stretches(advice, alternatives)
     device = estimates.jobs["device"].combine_chunks().dictionary_encode()
     names = np.array(device.dictionary.to_pylist(), dtype=object)
     device_code = device.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     label, place = pd.factorize(advice.region[job] * len(names) + device_code[job])
     devices = hourly_overlap(label, start, finish, count[job], len(place), horizon)
-    power = hourly_overlap(label, start, finish, load_mw[job], len(place), horizon)
     key, hour = np.nonzero(devices > 0)
     region, device_of = np.divmod(place[key], max(len(names), 1))
     hourly = pa.table(
@@ -76,7 +69,6 @@ def partial_loads(
             "device": named(names, device_of),
             "hour": pa.array(hour, pa.int64()),
             "devices_advised": number(devices[key, hour]),
-            "power_mw": number(power[key, hour]),
         }
     )
     return hourly, _sums(estimates, advice, regions)
@@ -140,7 +132,9 @@ def hourly_overlap(
     return np.where(busy, np.maximum(whole[:, :hours], 0.0), 0.0)
 
 
-def region_loads(hourly: Iterable[pa.Table], start_utc: datetime) -> pa.Table:
+def region_loads(
+    hourly: Iterable[pa.Table], start_utc: datetime, capacity: pa.Table | None = None
+) -> pa.Table:
     """``fact_region_load_hourly`` from the loads of all batches, without ``run_id``.
 
     Parameters
@@ -148,6 +142,8 @@ def region_loads(hourly: Iterable[pa.Table], start_utc: datetime) -> pa.Table:
     hourly : iterable of pa.Table
     start_utc : datetime
         First hour of the curves.
+    capacity : pa.Table, optional
+        region, device, hour, devices_capacity: what was free for the queue.
 
     Returns
     -------
@@ -155,6 +151,10 @@ def region_loads(hourly: Iterable[pa.Table], start_utc: datetime) -> pa.Table:
     """
     frame = pd.concat([table.to_pandas() for table in hourly])
     load = frame.groupby(["region", "device", "hour"], sort=True)["devices_advised"].sum().reset_index()
+    free = np.full(len(load), np.nan)
+    if capacity is not None:
+        joined = load.merge(capacity.to_pandas(), on=["region", "device", "hour"], how="left")
+        free = joined["devices_capacity"].to_numpy(dtype=np.float64)
     hours = moment(start_utc, load["hour"].to_numpy(dtype=np.float64))
     return pa.table(
         {
@@ -163,31 +163,34 @@ def region_loads(hourly: Iterable[pa.Table], start_utc: datetime) -> pa.Table:
             "hour_start_utc": hours,
             "date_utc": hours.cast(pa.date32()),
             "devices_advised": number(load["devices_advised"].to_numpy()),
-            "devices_capacity": pa.nulls(len(load), pa.float64()),
+            "devices_capacity": number(free),
         }
     )
 
 
 def region_advice(
-    hourly: Iterable[pa.Table], sums: Iterable[pa.Table], regions: Regions, curves: PlanningCurves
+    sums: Iterable[pa.Table], regions: Regions, curves: PlanningCurves, claims: Claims
 ) -> pa.Table:
     """``rec_region``: every region, the advised ones with what is advised there, without ``run_id``.
 
     Parameters
     ----------
-    hourly, sums : iterable of pa.Table
+    sums : iterable of pa.Table
         What :func:`partial_loads` gave.
     regions : Regions
     curves : PlanningCurves
+    claims : Claims
 
     Returns
     -------
     pa.Table
     """
     names = list(regions.names)
-    loads = pd.concat([table.to_pandas() for table in hourly])
-    by_hour = loads.groupby(["region", "hour"])["power_mw"].sum()
-    peak = by_hour.groupby("region").max().reindex(names, fill_value=0.0)
+    peak, shifted = (
+        np.array([by_region.get(name, 0.0) for name in names])
+        for by_region in (claims.peak_power_mw, claims.shifted_peak_power_mw)
+    )
+    unclaimed = np.isin(names, sorted(claims.unclaimed))
     total = pd.concat([table.to_pandas() for table in sums]).groupby("region").sum()
     total = total.reindex(names, fill_value=0.0)
     zone, size = regions.zone, np.ones(len(names))
@@ -207,10 +210,12 @@ def region_advice(
             "best_window_carbon_intensity_gco2e_per_kwh": number(best[zone]),
             "jobs": pa.array(total["jobs"].astype("int64"), pa.int64()),
             "device_hours": number(total["device_hours"].to_numpy()),
-            "peak_power_mw": number(peak.to_numpy()),
+            "peak_power_mw": number(peak),
             "advised_total_kgco2e": number(total["advised_total_kgco2e"].to_numpy()),
-            "saving_kgco2e": number(total["saving_kgco2e"].to_numpy()),
+            "saving_kgco2e": number(np.where(unclaimed, np.nan, total["saving_kgco2e"].to_numpy())),
             "advice_status": text(_advice_status(regions, curves)),
+            "saving_status": text(np.where(unclaimed, NOT_CLAIMED, claims.saving_status).astype(object)),
+            "shifted_peak_power_mw": number(shifted),
         }
     )
 

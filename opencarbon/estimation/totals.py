@@ -5,7 +5,7 @@ A batch gives partial sums; partial sums of any number of batches add up to the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -13,10 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from opencarbon.estimation.advice import Advice
-from opencarbon.estimation.arrow_columns import number
-from opencarbon.estimation.curves import PlanningCurves
+from opencarbon.estimation.arrow_columns import number, text
+from opencarbon.estimation.claims import NOT_CLAIMED, Claims, puts_there
+from opencarbon.estimation.grid.curves import PlanningCurves
 from opencarbon.estimation.jobs import JobEstimates
+from opencarbon.estimation.planning.advice import Advice
 from opencarbon.estimation.region_columns import Regions
 
 Floats = npt.NDArray[np.float64]
@@ -27,7 +28,12 @@ Objects = npt.NDArray[np.object_]
 SCOPES: Final = ("run", "team", "project", "region", "device")
 """What totals are taken over; a job belongs to the region of its baseline."""
 
-_WHOLE_RUN: Final = "all jobs"
+WHOLE_RUN: Final = "all jobs"
+"""The value of the scope ``run``."""
+
+BUDGET_SCOPES: Final = ("run", "team")
+"""Scopes that may have a budget."""
+
 _QUANTITIES: Final = ("baseline", "advised", "saving")
 _KEYS: Final = ("scope", "scope_value")
 
@@ -50,7 +56,7 @@ class _Error(NamedTuple):
 
 def partial_totals(
     estimates: JobEstimates, advice: Advice, regions: Regions, curves: PlanningCurves
-) -> tuple[pa.Table, pa.Table]:
+) -> tuple[pa.Table, pa.Table, pa.Table]:
     """Partial sums of a batch of jobs.
 
     Parameters
@@ -63,11 +69,15 @@ def partial_totals(
     Returns
     -------
     sums : pa.Table
-        scope, scope_value, jobs, jobs_without_baseline and the three quantities [kgCO2e].
+        scope, scope_value, jobs, jobs_without_baseline, the three quantities [kgCO2e], and the advised emissions of
+        all jobs of which they are known, with their number.
     errors : pa.Table
         scope, scope_value, quantity, shared_with, up, down: half-widths that add linearly within ``shared_with``, of
         the logarithm times the emissions for sums and of the saving itself [kgCO2e].
+    places : pa.Table
+        scope, scope_value, region: where the advice puts jobs whose savings are in the sums.
     """
+    known = np.isfinite(advice.advised_total_kgco2e)
     counted = np.isfinite(advice.baseline_total_kgco2e) & np.isfinite(advice.advised_total_kgco2e)
     values = {
         "jobs_without_baseline": (~counted).astype(np.float64),
@@ -76,6 +86,8 @@ def partial_totals(
         "saving": np.where(counted, advice.saving_kgco2e, 0.0),
         "baseline_operational": np.where(counted, estimates.operational_kgco2e, 0.0),
         "advised_operational": np.where(counted, advice.advised_operational_kgco2e, 0.0),
+        "advised_all_jobs": np.where(known, advice.advised_total_kgco2e, 0.0),
+        "advised_known": known.astype(np.float64),
     }
     scopes = _scopes(estimates, regions)
     shared = _shared(estimates, advice, regions, curves)
@@ -89,16 +101,28 @@ def partial_totals(
             scope, labels, shared[name], [error for error in errors if error.shared_with == name], counted
         )
     ]
-    return pa.concat_tables(sums), pa.concat_tables(parts)
+    put = np.where(puts_there(estimates, advice) & counted, advice.region, -1)
+    places = [_places(scope, labels, put, regions) for scope, labels in scopes.items()]
+    return pa.concat_tables(sums), pa.concat_tables(parts), pa.concat_tables(places)
 
 
-def totals(sums: Iterable[pa.Table], errors: Iterable[pa.Table]) -> pa.Table:
+def totals(
+    sums: Iterable[pa.Table],
+    errors: Iterable[pa.Table],
+    places: Iterable[pa.Table],
+    claims: Claims,
+    budgets: Mapping[tuple[str, str], float],
+) -> pa.Table:
     """``fact_total`` from the partial sums of all batches, without ``run_id``.
 
     Parameters
     ----------
-    sums, errors : iterable of pa.Table
+    sums, errors, places : iterable of pa.Table
         What :func:`partial_totals` gave, in the order of the batches.
+    claims : Claims
+        Sums with savings of jobs that the advice puts into one of its unclaimed regions have no saving.
+    budgets : mapping
+        Most that a scope of :data:`BUDGET_SCOPES` and its value may emit [kgCO2e].
 
     Returns
     -------
@@ -113,6 +137,7 @@ def totals(sums: Iterable[pa.Table], errors: Iterable[pa.Table]) -> pa.Table:
     }
     columns |= {name: pa.array(total[name], pa.int64()) for name in ("jobs", "jobs_without_baseline")}
     known = (total["jobs"] > total["jobs_without_baseline"]).to_numpy()
+    unclaimed = known & _touches(total.index, places, claims.unclaimed)
     for quantity in _QUANTITIES:
         of_quantity = width[width.index.get_level_values("quantity") == quantity].droplevel("quantity")
         up, down = (
@@ -127,15 +152,41 @@ def totals(sums: Iterable[pa.Table], errors: Iterable[pa.Table]) -> pa.Table:
             scale = np.where(operational > 0, operational, 1.0)
             low = central + operational * np.expm1(-down / scale)
             high = central + operational * np.expm1(up / scale)
+        shown = known & ~unclaimed if quantity == "saving" else known
         for name, values in ((quantity, central), (f"{quantity}_low", low), (f"{quantity}_high", high)):
-            columns[f"{name}_kgco2e"] = number(np.where(known, values, np.nan))
-    return pa.table(columns)
+            columns[f"{name}_kgco2e"] = number(np.where(shown, values, np.nan))
+    status = np.full(len(total), claims.saving_status, dtype=object)
+    status[unclaimed], status[~known] = NOT_CLAIMED, None
+    return pa.table(columns | {"saving_status": text(status)} | _budgets(total, budgets))
+
+
+def _touches(index: pd.Index[Any], places: Iterable[pa.Table], unclaimed: frozenset[str]) -> Flags:
+    """Whether a sum holds the saving of a job that is put into an unclaimed region."""
+    frame = pd.concat([table.to_pandas() for table in places])
+    there = frame[frame["region"].isin(sorted(unclaimed))]
+    return np.asarray(index.isin(pd.MultiIndex.from_frame(there[list(_KEYS)])), dtype=bool)
+
+
+def _budgets(total: pd.DataFrame, budgets: Mapping[tuple[str, str], float]) -> dict[str, pa.Array[Any]]:
+    """What is held against budgets, the budgets, and whether they are kept; null where there can be none."""
+    advised = np.where(total["advised_known"] > 0, total["advised_all_jobs"], np.nan)
+    budget = np.array([budgets.get((str(scope), str(value)), np.nan) for scope, value in total.index])
+    may = np.array([scope in BUDGET_SCOPES for scope, _ in total.index], dtype=bool)
+    status = np.full(len(total), "no_budget", dtype=object)
+    has = np.isfinite(budget)
+    status[has] = np.where(advised > budget, "over", "within")[has]
+    status[~may | (has & np.isnan(advised))] = None
+    return {
+        "advised_all_jobs_kgco2e": number(advised),
+        "budget_kgco2e": number(budget),
+        "budget_status": text(status),
+    }
 
 
 def _scopes(estimates: JobEstimates, regions: Regions) -> dict[str, _Labels]:
     jobs = estimates.jobs
     return {
-        "run": _Labels(np.zeros(jobs.num_rows, dtype=np.int64), np.array([_WHOLE_RUN], dtype=object)),
+        "run": _Labels(np.zeros(jobs.num_rows, dtype=np.int64), np.array([WHOLE_RUN], dtype=object)),
         "team": _labels(jobs["team"]),
         "project": _labels(jobs["project"]),
         "region": _Labels(estimates.baseline.region, regions.names),
@@ -198,6 +249,20 @@ def _sums(scope: str, labels: _Labels, values: dict[str, Floats]) -> pa.Table:
     for name, value in values.items():
         columns[name] = pa.array(np.bincount(codes, value[inside], minlength=len(names))[there], pa.float64())
     return pa.table(columns)
+
+
+def _places(scope: str, labels: _Labels, region: Integers, regions: Regions) -> pa.Table:
+    """Each label with each region that some job of it is put into, once."""
+    there = (labels.codes >= 0) & (region >= 0)
+    pairs = np.unique(labels.codes[there] * len(regions.names) + region[there])
+    value, place = np.divmod(pairs, len(regions.names))
+    return pa.table(
+        {
+            "scope": pa.repeat(scope, len(pairs)),
+            "scope_value": pa.array(labels.names[value], pa.string()),
+            "region": pa.array(regions.names[place], pa.string()),
+        }
+    )
 
 
 def _shared_errors(

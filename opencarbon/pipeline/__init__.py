@@ -1,15 +1,17 @@
 """The steps of a night as plain functions, and the one place that knows their order.
 
-manifests -> planned jobs -> (grid, device fits) -> estimates and plans, partition by partition -> release
+manifests -> planned jobs -> (grid, device fits) -> one allocation, where capacities are given -> estimates and plans,
+partition by partition -> release
 """
 
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
 
+from opencarbon.pipeline.accounts import account_events, accounts_of_parts
+from opencarbon.pipeline.allocation import allocate_partitions, keep_capacities, saving_status
 from opencarbon.pipeline.context import (
     keep_inputs,
     load_context,
@@ -19,7 +21,10 @@ from opencarbon.pipeline.context import (
 from opencarbon.pipeline.files import read_fits, write_single
 from opencarbon.pipeline.fit_memory import keep_published, keep_refit, refit_of_night
 from opencarbon.pipeline.fits import collect_runs, other_than_asked
+from opencarbon.pipeline.forecast_errors import errors_of_forecasts
+from opencarbon.pipeline.foresight import foresee
 from opencarbon.pipeline.grid import known_grid, pull_grid
+from opencarbon.pipeline.hindsight import hindsight_of_night, scorecard_of_night
 from opencarbon.pipeline.history import night_history
 from opencarbon.pipeline.jobs import read_jobs
 from opencarbon.pipeline.night import JobsRead, Night, Outcome, Prepared, Progress, night_of, silent
@@ -38,6 +43,7 @@ __all__ = [
     "Outcome",
     "Prepared",
     "Progress",
+    "allocate",
     "estimate",
     "foresee",
     "night_of",
@@ -89,9 +95,11 @@ def prepare(
     Prepared
     """
     catalog = settings_catalog(night.settings)
+    keep_capacities(night.work, night.settings, catalog)
     progress("pull grid intensities", 0, 1)
     fetched, pulled = pull_grid(night, jobs.zones)
     grid, unreadable = known_grid(night, fetched)
+    forecast_error, unlearnt = errors_of_forecasts(night, jobs.zones)
     _LOG.info(
         "grid known: zones_asked=%d rows_fetched=%d rows_known=%d warnings=%d",
         *(
@@ -111,18 +119,40 @@ def prepare(
         refit = refit_of_night(night, catalog, history)
         fits, runs, refused = refit.fits, refit.runs, refit.events
     _LOG.info("devices fitted: devices=%d runs=%d warnings=%d", fits.num_rows, runs.num_rows, len(refused))
-    keep_inputs(night.work, grid=grid, fits=fits, runs=runs)
+    keep_inputs(night.work, grid=grid, fits=fits, runs=runs, forecast_error=forecast_error)
     context = load_context(night)
-    run_id, inputs = run_identity(night, jobs, context, runs)
+    hindsight = hindsight_of_night(night, catalog, grid)
+    run_id, inputs = run_identity(night, jobs, context, runs, hindsight.identity)
     asked = other_than_asked(fits, night.settings.estimate)
-    events = (*jobs.events, *pulled, *unreadable, *refused, *asked, *unread, *degraded_zones(jobs, context))
+    told = (*asked, *unread, *degraded_zones(jobs, context), *hindsight.events)
+    events = (*jobs.events, *pulled, *unreadable, *unlearnt, *refused, *told)
     progress("refit devices", 1, 1)
     is_published = whole_run(Layout(Path(night.root)), run_id) is not None
     return Prepared(run_id, inputs, jobs.partitions, is_published, events)
 
 
+def allocate(night: Night, prepared: Prepared) -> Prepared:
+    """Third step: give all jobs together the places that capacity holds; nothing without ``plan.capacities``.
+
+    Parameters
+    ----------
+    night : Night
+    prepared : Prepared
+
+    Returns
+    -------
+    Prepared
+        With what came of it among its events.
+    """
+    if not night.settings.plan.capacities:
+        return prepared
+    told = allocate_partitions(night, prepared.partitions)
+    _LOG.info("queue allocated: %s", told[0].detail)
+    return replace(prepared, events=(*prepared.events, *told))
+
+
 def estimate(night: Night, partition: int) -> int:
-    """Third step, once for every partition and in any order: estimate and plan its jobs.
+    """Fourth step, once for every partition and in any order: estimate and plan its jobs.
 
     Parameters
     ----------
@@ -152,13 +182,15 @@ def recommend(night: Night, jobs: JobsRead, prepared: Prepared) -> Outcome:
     -------
     Outcome
     """
-    root, budget_kgco2e = Path(night.root), night.settings.budget.run_kgco2e
+    root = Path(night.root)
     staged = stage_directory(root, prepared.run_id)
     rows, summary = {}, None
     if not prepared.is_published:
-        summary = summary_of_parts(night.work)
+        accounts = accounts_of_parts(night.work, night.settings, saving_status=saving_status(night.settings))
+        summary = summary_of_parts(night.work, accounts.totals, accounts.claims)
+        told = account_events(summary, night.settings)
         rows = write_tables(
-            *(night, jobs, load_context(night), prepared.events),
+            *(night, jobs, load_context(night), accounts, (*prepared.events, *told)),
             *(prepared.run_id, prepared.inputs_sha256, staged),
         )
     unkept = keep_published(night)
@@ -183,49 +215,11 @@ def recommend(night: Night, jobs: JobsRead, prepared: Prepared) -> Outcome:
         directory=published.directory,
         jobs_read=jobs.read,
         jobs_rejected=jobs.rejected,
-        over_budget=summary.is_over_budget(budget_kgco2e),
-        events=(*prepared.events, *unkept),
+        events=(*prepared.events, *account_events(summary, night.settings), *unkept),
         summary=summary,
+        scorecard=scorecard_of_night(night),
         rows=rows or {name: record.rows for name, record in published.tables.items()},
     )
-
-
-def foresee(night: Night, jobs: JobsRead, prepared: Prepared) -> Outcome:
-    """Last step of a dry run: what would be published.
-
-    Parameters
-    ----------
-    night : Night
-    jobs : JobsRead
-    prepared : Prepared
-
-    Returns
-    -------
-    Outcome
-    """
-    summary = summary_of_parts(night.work)
-    return Outcome(
-        status="dry_run",
-        run_id=prepared.run_id,
-        directory=night.work,
-        jobs_read=jobs.read,
-        jobs_rejected=jobs.rejected,
-        over_budget=summary.is_over_budget(night.settings.budget.run_kgco2e),
-        events=prepared.events,
-        summary=summary,
-        would_be=_would_be(Layout(Path(night.root)), prepared),
-    )
-
-
-def _would_be(layout: Layout, prepared: Prepared) -> Literal["published", "unchanged", "superseded"]:
-    latest = layout.latest_run()
-    if latest is not None and _minute(latest) > _minute(prepared.run_id):
-        return "superseded"
-    return "unchanged" if prepared.is_published and latest == prepared.run_id else "published"
-
-
-def _minute(run_id: str) -> str:
-    return run_id.partition("-")[0]
 
 
 def run_night(night: Night, *, dry_run: bool = False, progress: Progress = silent) -> Outcome:
@@ -246,7 +240,7 @@ def run_night(night: Night, *, dry_run: bool = False, progress: Progress = silen
     jobs = read(night, progress)
     prepared = prepare(night, jobs, progress=progress)
     if dry_run or not prepared.is_published:
-        _estimate_all(night, prepared, progress)
+        prepared = _estimate_all(night, prepared, progress)
     if dry_run:
         return foresee(night, jobs, prepared)
     progress("publish", 0, 1)
@@ -280,8 +274,7 @@ def write_job_table(
         Inputs of the estimates.
     """
     jobs = read(night, progress)
-    prepared = prepare(night, jobs, fits_file=fits, progress=progress)
-    _estimate_all(night, prepared, progress)
+    prepared = _estimate_all(night, prepare(night, jobs, fits_file=fits, progress=progress), progress)
     parts = (
         part.append_column("run_id", pa.repeat(prepared.run_id, part.num_rows))
         for part in read_parts(night.work, table)
@@ -291,6 +284,8 @@ def write_job_table(
     return rows, jobs, prepared
 
 
-def _estimate_all(night: Night, prepared: Prepared, progress: Progress) -> None:
+def _estimate_all(night: Night, prepared: Prepared, progress: Progress) -> Prepared:
+    prepared = allocate(night, prepared)
     for done in for_each(lambda number: estimate(night, number), prepared.partitions):
         progress("estimate and plan", done, prepared.partitions)
+    return prepared

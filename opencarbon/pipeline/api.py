@@ -75,7 +75,8 @@ def estimate(
         Everything else that can be set; the defaults if not given.
     grid : pa.Table, optional
         Hourly carbon intensities: zone, hour_start_utc, carbon_intensity_gco2e_per_kwh, intensity_kind,
-        emission_factor_type, is_estimated, issued_at_utc, fetched_at_utc and source_id.
+        emission_factor_type, is_estimated, issued_at_utc, fetched_at_utc, source_id and accounting_basis
+        (flow_traced, as where it is null, or production).
 
     Returns
     -------

@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from opencarbon.catalog import Catalog, load_catalog
 from opencarbon.catalog.files import catalog_sha256
-from opencarbon.estimation.candidates import AllowedRegions
-from opencarbon.estimation.intensity import PlanningCurves, planning_curves
-from opencarbon.estimation.own_power import devices_with_own_power
-from opencarbon.estimation.plans import Field, field_of_regions
-from opencarbon.estimation.power_fractions import devices_with_power_fractions
+from opencarbon.estimation.energy.own_power import devices_with_own_power
+from opencarbon.estimation.energy.power_fractions import devices_with_power_fractions
+from opencarbon.estimation.grid.forecast_error import PRIOR, ForecastError
+from opencarbon.estimation.grid.intensity import PlanningCurves, planning_curves
+from opencarbon.estimation.planning.candidates import AllowedRegions
+from opencarbon.estimation.planning.plans import Field, field_of_regions
 from opencarbon.estimation.region_columns import Regions, regions_as_columns
 from opencarbon.pipeline.night import JobsRead, Night
 from opencarbon.pipeline.work import read_arrow, write_arrow
@@ -27,9 +28,9 @@ _OUTSIDE_A_RUN: Final = frozenset(
     {
         *(
             "store",
-            "budget",
             "epoch_ai",
             "history",
+            "hindsight",
             "http",
             "regions",
             "devices",
@@ -37,10 +38,15 @@ _OUTSIDE_A_RUN: Final = frozenset(
             "electricity_maps.token",
         ),
         *("electricity_maps.secret_block", "electricity_maps.requests_per_minute"),
-        *("publish.root", "publish.keep_runs", "publish.max_rejected_pct"),
+        *("electricity_maps.requests_per_night", "electricity_maps.concurrency"),
+        "plan.capacities",
+        *("publish.root", "publish.keep_runs", "publish.max_rejected_pct", "budget.when_over"),
     }
 )
 """Settings that say where things are and how much is kept, and move no figure: what they point at counts by content."""
+
+CAPACITIES: Final = "capacities.arrow"
+"""File of the work folder with what is free for the queue, where that is given."""
 
 _LOCK: Final = Lock()
 _loaded: Final[dict[str, Any]] = {}
@@ -62,6 +68,9 @@ class Context:
     field : Field
     settings : Settings
     as_of_utc : datetime
+    forecast_error : ForecastError, optional
+    capacities : pa.Table, optional
+        What is free for the queue, as :func:`~opencarbon.sources.capacities.read_capacities` gives it.
     """
 
     catalog: Catalog
@@ -72,6 +81,8 @@ class Context:
     field: Field
     settings: Settings
     as_of_utc: datetime
+    forecast_error: ForecastError = PRIOR
+    capacities: pa.Table | None = None
 
 
 def settings_catalog(settings: Settings) -> Catalog:
@@ -88,15 +99,19 @@ def settings_catalog(settings: Settings) -> Catalog:
     return load_catalog(settings.devices, settings.regions)
 
 
-def keep_inputs(work: Path, *, grid: pa.Table, fits: pa.Table, runs: pa.Table) -> None:
+def keep_inputs(
+    work: Path, *, grid: pa.Table, fits: pa.Table, runs: pa.Table, forecast_error: ForecastError
+) -> None:
     """Put the small inputs of a night into its work folder.
 
     Parameters
     ----------
     work : Path
     grid, fits, runs : pa.Table
+    forecast_error : ForecastError
     """
-    for name, table in (("grid", grid), ("fits", fits), ("runs", runs)):
+    learnt = forecast_error.table()
+    for name, table in (("grid", grid), ("fits", fits), ("runs", runs), ("forecast_error", learnt)):
         write_arrow(work / f"{name}.arrow", table)
 
 
@@ -116,13 +131,21 @@ def load_context(night: Night) -> Context:
         if _loaded.get("work") != night.work:
             grid, fits = read_arrow(night.work / "grid.arrow"), read_arrow(night.work / "fits.arrow")
             catalog = settings_catalog(night.settings)
-            context = build_context(night.settings, night.as_of_utc, catalog, grid, fits)
+            error = ForecastError.from_table(read_arrow(night.work / "forecast_error.arrow"))
+            context = build_context(night.settings, night.as_of_utc, catalog, grid, fits, error)
+            if (night.work / CAPACITIES).exists():
+                context = replace(context, capacities=read_arrow(night.work / CAPACITIES))
             _loaded.update(work=night.work, context=context)
         return cast(Context, _loaded["context"])
 
 
 def build_context(
-    settings: Settings, as_of_utc: datetime, catalog: Catalog, grid: pa.Table, fits: pa.Table
+    settings: Settings,
+    as_of_utc: datetime,
+    catalog: Catalog,
+    grid: pa.Table,
+    fits: pa.Table,
+    forecast_error: ForecastError = PRIOR,
 ) -> Context:
     """Join inputs into a context.
 
@@ -135,6 +158,8 @@ def build_context(
         ``GRID_INTENSITY``.
     fits : pa.Table
         ``fact_device_fit`` without ``run_id``.
+    forecast_error : ForecastError, optional
+        What forecasts are worth; what is assumed beforehand if not given.
 
     Returns
     -------
@@ -146,6 +171,8 @@ def build_context(
         as_of_utc,
         horizon_hours=settings.plan.horizon_hours,
         emission_factor_type=settings.electricity_maps.emission_factor_type,
+        accounting_basis=settings.electricity_maps.accounting_basis,
+        forecast_error=forecast_error,
     )
     options = settings.estimate
     regions = regions_as_columns(catalog.regions, curves, options.profile, level=options.interval_level)
@@ -153,10 +180,12 @@ def build_context(
     field = field_of_regions(regions, curves)
     devices = devices_with_power_fractions(catalog.devices, catalog.measured_power)
     catalog = replace(catalog, devices=devices_with_own_power(devices, fits))
-    return Context(catalog, fits, curves, regions, allowed, field, settings, as_of_utc)
+    return Context(catalog, fits, curves, regions, allowed, field, settings, as_of_utc, forecast_error)
 
 
-def run_identity(night: Night, jobs: JobsRead, context: Context, runs: pa.Table) -> tuple[str, str]:
+def run_identity(
+    night: Night, jobs: JobsRead, context: Context, runs: pa.Table, hindsight: str
+) -> tuple[str, str]:
     """Identity of a run: equal inputs have equal identities.
 
     Parameters
@@ -166,6 +195,8 @@ def run_identity(night: Night, jobs: JobsRead, context: Context, runs: pa.Table)
     context : Context
     runs : pa.Table
         ``training_runs``.
+    hindsight : str
+        Digest of what the night tells of the advice before it.
 
     Returns
     -------
@@ -178,10 +209,13 @@ def run_identity(night: Night, jobs: JobsRead, context: Context, runs: pa.Table)
         "as_of_utc": night.as_of_utc.isoformat(),
         "manifests": jobs.inputs_sha256,
         "catalog": catalog_sha256(night.settings.devices, night.settings.regions),
-        "intensity": _digest(context.curves.hourly),
+        "intensity": _digest(context.curves.hourly, context.forecast_error.table()),
         "fits": _digest(context.fits, runs),
+        "hindsight": hindsight,
         "settings": _settings_of_a_run(night.settings),
     }
+    if context.capacities is not None:
+        parts["capacities"] = _digest(context.capacities)
     sha = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return f"{night.as_of_utc:%Y%m%dT%H%MZ}-{sha[:8]}", sha
 

@@ -28,7 +28,7 @@ from opencarbon.estimation.evaluation import (
     score_table,
 )
 from opencarbon.estimation.evaluation.power import power_predictions
-from opencarbon.estimation.training_runs import training_runs
+from opencarbon.estimation.fitting.training_runs import training_runs
 from opencarbon.pipeline.context import settings_catalog
 from opencarbon.pipeline.extras import require_page_libraries
 from opencarbon.pipeline.files import write_page

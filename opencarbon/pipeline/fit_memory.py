@@ -17,7 +17,7 @@ from opencarbon.pipeline.work import read_arrow
 from opencarbon.publishing.layout import Layout
 from opencarbon.publishing.parquet import read_table
 from opencarbon.settings import Settings
-from opencarbon.sources.fit_store import StoredFits, keep_fits, newest_fits
+from opencarbon.sources.store.fits import StoredFits, keep_fits, newest_fits
 from opencarbon.tables.conform import of_any_minor_version
 from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import DEVICE_FITS

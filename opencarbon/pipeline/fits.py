@@ -6,11 +6,11 @@ import pyarrow as pa
 
 from opencarbon.catalog.catalog import PAPER_SOURCE, Catalog
 from opencarbon.errors import SourceError, SourceShapeError
-from opencarbon.estimation.fits import fit_devices
-from opencarbon.estimation.own_power import fits_with_own_power, own_power
-from opencarbon.estimation.paper_fits import published_paper_fits
-from opencarbon.estimation.pooling_priors import LEVEL
-from opencarbon.estimation.training_runs import training_runs
+from opencarbon.estimation.energy.own_power import fits_with_own_power, own_power
+from opencarbon.estimation.fitting.fits import fit_devices
+from opencarbon.estimation.fitting.paper_fits import published_paper_fits
+from opencarbon.estimation.fitting.pooling_priors import LEVEL
+from opencarbon.estimation.fitting.training_runs import training_runs
 from opencarbon.pipeline.night import Night
 from opencarbon.settings import EstimateSettings, Profile
 from opencarbon.sources.epoch_ai import parse_models

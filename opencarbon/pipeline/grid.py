@@ -8,20 +8,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opencarbon.errors import ContractError, SourceError
+from opencarbon.estimation.grid.climatology import DAYS_OF_HISTORY
 from opencarbon.pipeline.night import Night
 from opencarbon.settings import Settings
-from opencarbon.sources.electricity_maps import pull_zones
+from opencarbon.sources.electricity_maps.night import pull_zones
+from opencarbon.sources.electricity_maps.rights import rights_in_force
+from opencarbon.sources.electricity_maps.zone import Wanted
 from opencarbon.sources.http import Client
-from opencarbon.sources.http_limits import HttpLimits, TokenBucket
-from opencarbon.sources.intensity_files import read_intensity_file
-from opencarbon.sources.intensity_store import append, read_as_of
+from opencarbon.sources.http_limits import HttpLimits, RequestBudget, TokenBucket
+from opencarbon.sources.intensity_files.forms import FileForm
+from opencarbon.sources.intensity_files.reading import read_intensity_file
 from opencarbon.sources.locations import public_name
 from opencarbon.sources.storage import scheme_of
+from opencarbon.sources.store.intensities import append, read_as_of
 from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import GRID_INTENSITY
 
-_LOOK_BACK: Final = timedelta(days=8)
-"""A week of climatology, and a day for hours that arrive late."""
+_LOOK_BACK: Final = timedelta(days=DAYS_OF_HISTORY)
+"""What the climatology is made of."""
+
+_LATE: Final = timedelta(days=8)
+"""How far back kinds other than measured ones are read: hours of the last days that were not measured yet."""
 
 _LIVE: Final = timedelta(hours=2)
 _SOURCE: Final = "electricity_maps"
@@ -46,6 +53,28 @@ def http_limits(settings: Settings) -> HttpLimits:
         read_s=timeout_s,
         total_s=max(usual.total_s, timeout_s),
         attempts=settings.http.attempts,
+    )
+
+
+def electricity_maps_client(settings: Settings) -> Client:
+    """A connection to Electricity Maps that keeps to the requests per minute, and to those of one run.
+
+    Parameters
+    ----------
+    settings : Settings
+        With a token.
+
+    Returns
+    -------
+    Client
+    """
+    options = settings.electricity_maps
+    return Client(
+        options.base_url,
+        token=options.token,
+        limits=http_limits(settings),
+        bucket=TokenBucket(options.requests_per_minute, burst=10),
+        budget=RequestBudget(options.requests_per_night),
     )
 
 
@@ -80,19 +109,18 @@ def pull_grid(night: Night, zones: tuple[str, ...]) -> tuple[pa.Table, list[Even
         return nothing, []
     # a night that looks from a moment to come must not date what it fetches after the fetch
     fetched_at_utc = min(night.as_of_utc, night.now_utc)
-    bucket = TokenBucket(options.requests_per_minute, burst=10)
-    with Client(
-        options.base_url, token=options.token, limits=http_limits(night.settings), bucket=bucket
-    ) as client:
-        rows, warnings = pull_zones(
-            client,
-            zones,
+    with electricity_maps_client(night.settings) as client:
+        rights, problems = rights_in_force(client, night.settings.store.root, options.base_url, night.now_utc)
+        wanted = Wanted(
             horizon_hours=options.horizon_hours,
             emission_factor_type=options.emission_factor_type,
-            allow_sandbox=options.allow_sandbox,
             fetched_at_utc=fetched_at_utc,
+            flow_traced=options.flow_traced,
+            allow_sandbox=options.allow_sandbox,
+            rights=rights,
         )
-    return rows, [*_one_per_zone(warnings), *_keep(night, rows, fetched_at_utc)]
+        rows, warnings = pull_zones(client, zones, wanted, workers=options.concurrency)
+    return rows, [*problems, *_one_per_zone(warnings), *_keep(night, rows, fetched_at_utc)]
 
 
 def known_grid(night: Night, fetched: pa.Table) -> tuple[pa.Table, list[Event]]:
@@ -114,10 +142,14 @@ def known_grid(night: Night, fetched: pa.Table) -> tuple[pa.Table, list[Event]]:
     events: list[Event] = []
     tables: list[pa.Table] = []
     try:
-        since = night.as_of_utc - _LOOK_BACK
-        stored, unreadable = read_as_of(night.settings.store.root, night.as_of_utc, since_utc=since)
-        tables.append(stored)
-        events += unreadable
+        for kinds, look_back in ((("measured",), _LOOK_BACK), (("forecast", "example"), _LATE)):
+            stored, unreadable = read_as_of(
+                *(night.settings.store.root, night.as_of_utc),
+                since_utc=night.as_of_utc - look_back,
+                kinds=kinds,
+            )
+            tables.append(stored)
+            events += (event for event in unreadable if event not in events)
     except SourceError as problem:
         events.append(Event("warning", _STORE, None, problem.code, f"{problem}; the run goes on without it"))
     for path in night.settings.store.files:
@@ -160,7 +192,12 @@ def _from_file(path: str, night: Night) -> pa.Table | Event:
         detail = f"{public_name(path)} is not read: the run was asked to stay offline"
         return Event("info", _FILES, public_name(path), "offline", detail)
     try:
-        rows = read_intensity_file(path, fetched_at_utc=night.as_of_utc, source_id="intensity-file")
+        rows = read_intensity_file(
+            path,
+            fetched_at_utc=night.as_of_utc,
+            source_id="intensity-file",
+            form=FileForm(columns=night.settings.store.columns),
+        )
     except SourceError as problem:
         detail = f"{problem}; the run goes on without this file"
         return Event("warning", _FILES, public_name(path), problem.code, detail)

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from opencarbon.catalog import Catalog, squeeze
 from opencarbon.errors import ConfigError, ManifestError
-from opencarbon.estimation.candidates import AllowedRegions
+from opencarbon.estimation.planning.candidates import AllowedRegions
 from opencarbon.pipeline.night import JobsRead, Night, Progress, silent
 from opencarbon.pipeline.work import write_part
 from opencarbon.settings import Settings
@@ -147,7 +147,10 @@ def _wishes(planned: pa.Table) -> set[tuple[str | None, str, str | None]]:
 def _zones(
     wishes: set[tuple[str | None, str, str | None]], catalog: Catalog, default_region: str | None
 ) -> tuple[str, ...]:
-    """Zones of every region that some job may run in, or has its baseline in."""
+    """Zones, and zones by the other reading, of every region that some job may run in, or has its baseline in.
+
+    Those of baselines come first: every saving stands on them, and the requests of a night may not hold for all.
+    """
     table = pa.table(
         {name: pa.array([wish[at] for wish in wishes], pa.string()) for at, name in enumerate(_WISHES)}
     )
@@ -161,9 +164,13 @@ def _zones(
     homes = pa.array(
         {wish[_WISHES.index("current_region")] or default_region for wish in wishes}, pa.string()
     )
-    at_home = pc.is_in(regions["region"], value_set=homes).to_numpy(zero_copy_only=False)
-    wanted = allowed.mask(table).any(axis=0) | at_home
-    return tuple(sorted(_distinct(regions.filter(pa.array(wanted)), "zone")))
+    is_home = pc.is_in(regions["region"], value_set=homes).to_numpy(zero_copy_only=False)
+    wanted = allowed.mask(table).any(axis=0) | is_home
+    at_home, all_zones = (
+        {*_distinct(places, "zone"), *_distinct(places, "alternative_zone")}
+        for places in (regions.filter(pa.array(is_home)), regions.filter(pa.array(wanted)))
+    )
+    return tuple(sorted(all_zones, key=lambda zone: (zone not in at_home, zone)))
 
 
 def _distinct(table: pa.Table, column: str) -> list[str]:

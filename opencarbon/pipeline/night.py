@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from opencarbon.errors import ConfigError
+from opencarbon.estimation.hindsight.scorecard import Scorecard
 from opencarbon.pipeline.files import output_folder
-from opencarbon.pipeline.summary import Summary
+from opencarbon.pipeline.summary import BUDGET, Summary
 from opencarbon.settings import Settings
 from opencarbon.tables.events import Event
 
@@ -122,7 +123,7 @@ class JobsRead:
     inputs_sha256 : str
         Digest of the manifests' bytes.
     zones : tuple of str
-        Zones of the regions that some job may run in.
+        Zones of the regions that some job may run in, those of current regions first.
     events : tuple of Event
     """
 
@@ -167,10 +168,10 @@ class Outcome:
     directory : Path
         Folder of the run's tables.
     jobs_read, jobs_rejected : int
-    over_budget : bool
-        The jobs, or one of them, emit more than their budget.
     events : tuple of Event
     summary : Summary
+    scorecard : Scorecard
+        What came of the advice before it.
     rows : dict of str to int
         Rows by table.
     would_be : {"published", "unchanged", "superseded"} or None
@@ -182,16 +183,21 @@ class Outcome:
     directory: Path
     jobs_read: int
     jobs_rejected: int
-    over_budget: bool
     events: tuple[Event, ...]
     summary: Summary
+    scorecard: Scorecard = field(default_factory=Scorecard)
     rows: dict[str, int] = field(default_factory=dict)
     would_be: Literal["published", "unchanged", "superseded"] | None = None
 
     @property
     def degraded(self) -> bool:
         """Whether something stands on poorer data than it should."""
-        return any(event.severity != "info" for event in self.events)
+        return any(event.severity != "info" and event.source != BUDGET for event in self.events)
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether the jobs together, a team or a job emit more than their budget."""
+        return bool(self.summary.over)
 
     def exit_status(self, *, strict: bool, fail_over_budget: bool) -> int:
         """Exit status that the command line promises.

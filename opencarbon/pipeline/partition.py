@@ -1,13 +1,14 @@
 """One partition of planned jobs: estimated, planned, and kept as parts of the tables to publish."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
-from opencarbon.estimation.advice import Advice, advise
-from opencarbon.estimation.candidates import transfer_kgco2e
-from opencarbon.estimation.choices import Alternatives, choose
+from opencarbon.estimation.allocation.assignment import Assignment, assigned
+from opencarbon.estimation.claims import ALLOCATED, POTENTIAL, partial_steps
 from opencarbon.estimation.job_tables import (
     job_dimension,
     job_estimate,
@@ -16,25 +17,36 @@ from opencarbon.estimation.job_tables import (
     job_segments,
 )
 from opencarbon.estimation.jobs import JobEstimates, estimate_jobs
+from opencarbon.estimation.planning.advice import Advice, advise
+from opencarbon.estimation.planning.beside import baselines_beside
+from opencarbon.estimation.planning.candidates import transfer_kgco2e
+from opencarbon.estimation.planning.choices import Alternatives, choose
+from opencarbon.estimation.planning.windows import windows_of_jobs
 from opencarbon.estimation.regions import partial_loads
 from opencarbon.estimation.totals import partial_totals
-from opencarbon.estimation.windows import windows_of_jobs
 from opencarbon.pipeline.context import Context, load_context
 from opencarbon.pipeline.jobs import PLANNED
 from opencarbon.pipeline.night import Night
 from opencarbon.pipeline.work import read_part, write_part
 
 JOB_TABLES: Final = ("dim_job", "fact_job_estimate", "rec_job", "fact_job_region", "fact_job_segment")
-SUMS: Final = ("total_sums", "total_errors", "region_hours", "region_sums")
+SUMS: Final = (
+    *("total_sums", "total_errors", "total_places"),
+    *("region_hours", "region_sums", "region_steps"),
+)
+ASSIGNED: Final = "assigned"
+STRETCHES: Final = "assigned_stretches"
+"""Parts of the work folder with the places that an allocation gave, and when jobs run that pause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Jobs with their estimates, the places they could take and the advice."""
+    """Jobs with their estimates, the places they could take, the advice, and other baselines beside theirs."""
 
     estimates: JobEstimates
     alternatives: Alternatives
     advice: Advice
+    beside: pa.Table
 
 
 def estimate_batch(jobs: pa.Table, context: Context) -> JobEstimates:
@@ -64,20 +76,27 @@ def estimate_batch(jobs: pa.Table, context: Context) -> JobEstimates:
     )
 
 
-def plan_batch(estimates: JobEstimates, context: Context) -> Plan:
+def plan_batch(estimates: JobEstimates, context: Context, assignment: Assignment | None = None) -> Plan:
     """Choose where and when jobs should run.
 
     Parameters
     ----------
     estimates : JobEstimates
     context : Context
+    assignment : Assignment, optional
+        The places that an allocation of the whole queue gave them; where there was no room, nothing is advised.
 
     Returns
     -------
     Plan
     """
     options, jobs = context.settings.plan, estimates.jobs
-    windows = windows_of_jobs(estimates, context.curves, max_delay_hours=options.max_delay_hours)
+    windows = windows_of_jobs(
+        estimates,
+        context.curves,
+        max_delay_hours=options.max_delay_hours,
+        restart_kwh_per_device=options.restart_kwh_per_device,
+    )
     move = transfer_kgco2e(jobs, estimates.baseline.region >= 0, context.curves.network_gco2e_per_kwh)
     alternatives = choose(
         estimates,
@@ -87,8 +106,21 @@ def plan_batch(estimates: JobEstimates, context: Context) -> Plan:
         context.field,
         top_k=options.top_k,
         min_saving_pct=options.min_saving_pct,
+        min_saving_pct_to_delay=options.min_saving_pct_to_delay,
     )
-    return Plan(estimates, alternatives, advise(estimates, windows, alternatives, context.regions, move))
+    alone = np.asarray(alternatives.advised.any(axis=1), dtype=bool)
+    if assignment is not None:
+        alternatives = assigned(alternatives, assignment, estimates, windows, move, context.field)
+    advice = advise(estimates, windows, alternatives, context.regions, move)
+    if assignment is not None:
+        lost = alone & assignment.without_room(len(alone))
+        advice = replace(
+            advice,
+            plan_status=np.where(lost, "no_capacity", advice.plan_status).astype(object),
+            deadline_risk=np.where(lost, np.nan, advice.deadline_risk),
+        )
+    beside = baselines_beside(estimates, windows, context.regions, context.curves)
+    return Plan(estimates, alternatives, advice, beside)
 
 
 def estimate_partition(night: Night, number: int) -> int:
@@ -107,7 +139,9 @@ def estimate_partition(night: Night, number: int) -> int:
     """
     context = load_context(night)
     jobs = read_part(night.work, PLANNED, number)
-    plan = plan_batch(estimate_batch(jobs, context), context)
+    assignment = _assignment(night.work, number)
+    plan = plan_batch(estimate_batch(jobs, context), context, assignment)
+    status = POTENTIAL if assignment is None else ALLOCATED
     estimates, alternatives, advice = plan.estimates, plan.alternatives, plan.advice
     start, regions = context.curves.start_utc, context.regions
     tables = {
@@ -115,14 +149,22 @@ def estimate_partition(night: Night, number: int) -> int:
         "fact_job_estimate": job_estimate(
             estimates, regions, context.curves, night.settings.estimate.profile
         ),
-        "rec_job": job_recommendation(estimates, advice, regions, start),
+        "rec_job": job_recommendation(estimates, advice, plan.beside, regions, start, saving_status=status),
         "fact_job_region": job_regions(estimates, alternatives, advice, regions, start),
         "fact_job_segment": job_segments(estimates, alternatives, start),
     }
     parts = (
         *partial_totals(estimates, advice, regions, context.curves),
         *partial_loads(estimates, advice, alternatives, regions, context.curves.horizon),
+        partial_steps(estimates, advice, alternatives, regions),
     )
     for name, table in (tables | dict(zip(SUMS, parts, strict=True))).items():
         write_part(night.work, name, number, table)
     return int(jobs.num_rows)
+
+
+def _assignment(work: Path, number: int) -> Assignment | None:
+    """What an allocation gave the jobs of a partition; nothing where there was none."""
+    if not (work / ASSIGNED).exists():
+        return None
+    return Assignment.of(read_part(work, ASSIGNED, number), read_part(work, STRETCHES, number))

@@ -9,14 +9,14 @@ import pyarrow.compute as pc
 
 from opencarbon.catalog import Catalog
 from opencarbon.errors import FitError
-from opencarbon.estimation.fit_changes import FitChange, Limits, hold_changes, keep_previous
-from opencarbon.estimation.training_runs import ABOVE_PEAK, BELOW_LEAST
+from opencarbon.estimation.fitting.fit_changes import FitChange, Limits, hold_changes, keep_previous
+from opencarbon.estimation.fitting.training_runs import ABOVE_PEAK, BELOW_LEAST
 from opencarbon.pipeline.files import missing_devices
 from opencarbon.pipeline.fits import ON_THE_CATALOG, collect_runs, fit_for_profile
 from opencarbon.pipeline.grid import http_limits
 from opencarbon.settings import Settings
 from opencarbon.sources.epoch_ai import SOURCE_ID
-from opencarbon.sources.fit_store import StoredFits
+from opencarbon.sources.store.fits import StoredFits
 from opencarbon.tables.events import Event
 
 HELD: Final = "held"

@@ -10,9 +10,10 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from opencarbon.estimation.intensity import KIND_CODE
+from opencarbon.estimation.grid.intensity import KIND_CODE
 from opencarbon.estimation.regions import region_advice, region_loads, run_dates
-from opencarbon.estimation.totals import totals
+from opencarbon.pipeline.accounts import Accounts
+from opencarbon.pipeline.allocation import capacity_of_night
 from opencarbon.pipeline.context import Context
 from opencarbon.pipeline.jobs import REJECTED
 from opencarbon.pipeline.night import JobsRead, Night
@@ -24,11 +25,19 @@ from opencarbon.tables.columns import TYPES
 from opencarbon.tables.conform import conform
 from opencarbon.tables.contracts import PUBLISHED
 from opencarbon.tables.events import Event, event_rows
+from opencarbon.tables.inputs import FLOW_TRACED, PRODUCTION
+
+OUTCOMES: Final = "outcomes.arrow"
+"""File of the work folder with what the night tells of the advice before it."""
 
 _FREE_KINDS: Final = ("example", "annual", "country_annual", "world")
-"""Kinds whose hourly values may always be published; the others are licensed, ``publish.grid_hourly`` opts in."""
+"""Kinds whose hourly values may be published, in zones with no others: those are licensed, ``publish.grid_hourly`` opts
+in."""
 
-_ACCOUNTING_BASIS: Final = "attributed, location-based, average, consumption-based (flow-traced)"
+ACCOUNTING_BASIS: Final = {
+    FLOW_TRACED: "attributed, location-based, average, consumption-based (flow-traced)",
+    PRODUCTION: "attributed, location-based, average, production-based (not flow-traced)",
+}
 
 
 def carried_fields(night: Night) -> "list[pa.Field[Any]]":
@@ -49,6 +58,7 @@ def write_tables(
     night: Night,
     jobs: JobsRead,
     context: Context,
+    accounts: Accounts,
     events: Iterable[Event],
     run_id: str,
     inputs_sha256: str,
@@ -61,6 +71,7 @@ def write_tables(
     night : Night
     jobs : JobsRead
     context : Context
+    accounts : Accounts
     events : iterable of Event
     run_id, inputs_sha256 : str
     staged : Path
@@ -72,7 +83,7 @@ def write_tables(
     """
     pieces: dict[str, Iterable[pa.Table]] = {name: read_parts(night.work, name) for name in JOB_TABLES}
     pieces["rejected_job"] = read_parts(night.work, REJECTED)
-    for name, table in _small_tables(night, jobs, context, events, run_id, inputs_sha256).items():
+    for name, table in _small_tables(night, jobs, context, accounts, events, run_id, inputs_sha256).items():
         pieces[name] = [table]
     extra, rows_per_file = extra_columns(night), night.settings.publish.rows_per_file
     with ThreadPoolExecutor(
@@ -103,10 +114,15 @@ def _write(
 
 
 def _small_tables(
-    night: Night, jobs: JobsRead, context: Context, events: Iterable[Event], run_id: str, inputs_sha256: str
+    night: Night,
+    jobs: JobsRead,
+    context: Context,
+    accounts: Accounts,
+    events: Iterable[Event],
+    run_id: str,
+    inputs_sha256: str,
 ) -> dict[str, pa.Table]:
     catalog, curves, settings = context.catalog, context.curves, night.settings
-    hours = list(read_parts(night.work, "region_hours"))
     tables = {
         "dim_run": pa.table(
             {
@@ -115,7 +131,7 @@ def _small_tables(
                 "version": [version("opencarbon")],
                 "profile": [settings.estimate.profile],
                 "emission_factor_type": [settings.electricity_maps.emission_factor_type],
-                "accounting_basis": [_ACCOUNTING_BASIS],
+                "accounting_basis": [ACCOUNTING_BASIS[settings.electricity_maps.accounting_basis]],
                 "jobs_read": [jobs.read],
                 "jobs_rejected": [jobs.rejected],
                 "inputs_sha256": [inputs_sha256],
@@ -127,9 +143,14 @@ def _small_tables(
         "dim_device": catalog.devices,
         "dim_device_embodied": catalog.embodied,
         "dim_date": run_dates(curves.start_utc, curves.horizon),
-        "rec_region": region_advice(hours, read_parts(night.work, "region_sums"), context.regions, curves),
-        "fact_region_load_hourly": region_loads(hours, curves.start_utc),
-        "fact_total": totals(read_parts(night.work, "total_sums"), read_parts(night.work, "total_errors")),
+        "rec_region": region_advice(
+            read_parts(night.work, "region_sums"), context.regions, curves, accounts.claims
+        ),
+        "fact_region_load_hourly": region_loads(
+            read_parts(night.work, "region_hours"), curves.start_utc, capacity_of_night(night.work)
+        ),
+        "fact_total": accounts.totals,
+        "fact_advice_outcome": read_arrow(night.work / OUTCOMES),
         "fact_device_fit": context.fits,
         "training_runs": read_arrow(night.work / "runs.arrow"),
         "fact_grid_intensity_hourly": _publishable(curves.hourly, everything=settings.publish.grid_hourly),
@@ -142,7 +163,10 @@ def _small_tables(
 def _publishable(hourly: pa.Table, *, everything: bool) -> pa.Table:
     if everything:
         return hourly
-    return hourly.filter(pc.is_in(hourly["intensity_kind"], value_set=pa.array(_FREE_KINDS)))
+    is_free = pc.is_in(hourly["intensity_kind"], value_set=pa.array(_FREE_KINDS))
+    # the anomaly of licensed hours lives on in the annual hours behind them
+    licensed = pc.unique(hourly["zone"].filter(pc.invert(is_free)))
+    return hourly.filter(pc.and_not(is_free, pc.is_in(hourly["zone"], value_set=licensed)))
 
 
 def _in_key_order(name: str, table: pa.Table) -> pa.Table:

@@ -18,6 +18,7 @@ from opencarbon.catalog.paper import PaperFacts, load_paper
 from opencarbon.errors import SourceShapeError
 from opencarbon.estimation.baselines import METHODS, method_table
 from opencarbon.estimation.embodied_spread import embodied_spread
+from opencarbon.estimation.fitting.training_runs import training_runs
 from opencarbon.estimation.reproduction import (
     Finding,
     RefittedHours,
@@ -28,7 +29,6 @@ from opencarbon.estimation.reproduction import (
     without_test_runs,
 )
 from opencarbon.estimation.training_compute import training_compute_table
-from opencarbon.estimation.training_runs import training_runs
 from opencarbon.pipeline.compare import compare_runs
 from opencarbon.pipeline.context import settings_catalog
 from opencarbon.pipeline.extras import require_page_libraries

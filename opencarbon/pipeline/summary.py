@@ -1,5 +1,6 @@
 """The few figures of a night that a person looks at first."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -7,7 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from opencarbon.estimation.totals import totals
+from opencarbon.estimation.claims import NOT_CLAIMED, Claims
 from opencarbon.pipeline.work import read_parts
 from opencarbon.publishing.parquet import read_table
 
@@ -21,9 +22,36 @@ _JOB_COLUMNS: Final = (
         "saving_pct",
         "deadline_risk",
         "budget_status",
+        "carbon_budget_kgco2e",
     ),
 )
 _LIKELY: Final = 0.5
+
+BUDGET: Final = "budget"
+"""Source of the events about budgets: they degrade nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverBudget:
+    """Who is advised to emit more than a budget.
+
+    Parameters
+    ----------
+    scope : {"run", "team", "job"}
+    name : str
+        Of the team or the job; ``all jobs`` for the run.
+    budget_kgco2e, advised_kgco2e : float
+    """
+
+    scope: str
+    name: str
+    budget_kgco2e: float
+    advised_kgco2e: float
+
+    @property
+    def over_by_kgco2e(self) -> float:
+        """What is above the budget."""
+        return self.advised_kgco2e - self.budget_kgco2e
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +68,25 @@ class Summary:
         Jobs by action.
     likely_late : int
         Jobs more likely than not to end after their deadline.
-    advised_kgco2e : float
-        Emissions if the advice is followed, jobs without a baseline included [kgCO2e].
     jobs_over_budget : int
         Jobs advised to emit more than their own budget.
+    over : tuple of OverBudget
+        The run, then teams, then single jobs that are over their budgets, the greatest excess first among teams and
+        jobs; of the jobs no more than are shown.
+    teams : tuple of str
+        Teams that some job names.
+    not_claimed : mapping of str to float
+        Load that the advice puts into regions whose savings enter no sum [MW], the greatest first.
     """
 
     total: dict[str, Any]
     jobs: list[dict[str, Any]]
     actions: dict[str, int]
     likely_late: int
-    advised_kgco2e: float
     jobs_over_budget: int
-
-    def is_over_budget(self, run_kgco2e: float | None) -> bool:
-        """Whether the jobs together, or one of them, emit more than their budget.
-
-        Parameters
-        ----------
-        run_kgco2e : float or None
-            Budget of all jobs together [kgCO2e].
-
-        Returns
-        -------
-        bool
-        """
-        return self.jobs_over_budget > 0 or (run_kgco2e is not None and self.advised_kgco2e > run_kgco2e)
+    over: tuple[OverBudget, ...]
+    teams: tuple[str, ...]
+    not_claimed: Mapping[str, float]
 
 
 def summary_of_run(directory: Path) -> Summary:
@@ -80,35 +101,86 @@ def summary_of_run(directory: Path) -> Summary:
     Summary
     """
     jobs = read_table(directory, "rec_job", columns=list(_JOB_COLUMNS))
-    return _summary(jobs, read_table(directory, "fact_total").drop_columns(["run_id"]))
+    columns = ["region", "saving_status", "shifted_peak_power_mw"]
+    unclaimed = {
+        row["region"]: row["shifted_peak_power_mw"]
+        for row in read_table(directory, "rec_region", columns=columns).to_pylist()
+        if row["saving_status"] == NOT_CLAIMED
+    }
+    return _summary(jobs, read_table(directory, "fact_total").drop_columns(["run_id"]), unclaimed)
 
 
-def summary_of_parts(work: Path) -> Summary:
+def summary_of_parts(work: Path, total: pa.Table, claims: Claims) -> Summary:
     """Summary of a night that is not published yet.
 
     Parameters
     ----------
     work : Path
         Its work folder.
+    total : pa.Table
+        ``fact_total`` without ``run_id``.
+    claims : Claims
 
     Returns
     -------
     Summary
     """
     jobs = pa.concat_tables(part.select(list(_JOB_COLUMNS)) for part in read_parts(work, "rec_job"))
-    return _summary(jobs, totals(read_parts(work, "total_sums"), read_parts(work, "total_errors")))
+    return _summary(
+        jobs, total, {region: claims.shifted_peak_power_mw[region] for region in claims.unclaimed}
+    )
 
 
-def _summary(jobs: pa.Table, total: pa.Table) -> Summary:
+def _summary(jobs: pa.Table, total: pa.Table, unclaimed: Mapping[str, float]) -> Summary:
     saving = jobs.filter(pc.greater(jobs["saving_kgco2e"], pa.scalar(0.0)))
     order = [("saving_kgco2e", "descending"), ("job_id", "ascending")]
     rows = pc.select_k_unstable(saving, k=_JOBS_SHOWN, sort_keys=order)  # type: ignore[call-overload]  # takes tables
     actions = jobs.group_by("action").aggregate([([], "count_all")]).to_pylist()
+    totals = total.to_pylist()
+    over = jobs.filter(pc.equal(jobs["budget_status"], pa.scalar("over")))
     return Summary(
-        total=next((row for row in total.to_pylist() if row["scope"] == "run"), {}),
+        total=next((row for row in totals if row["scope"] == "run"), {}),
         jobs=saving.take(rows).to_pylist(),
         actions={row["action"]: row["count_all"] for row in actions},
         likely_late=jobs.filter(pc.greater(jobs["deadline_risk"], pa.scalar(_LIKELY))).num_rows,
-        advised_kgco2e=pc.sum(jobs["advised_total_kgco2e"]).as_py() or 0.0,
-        jobs_over_budget=jobs.filter(pc.equal(jobs["budget_status"], pa.scalar("over"))).num_rows,
+        jobs_over_budget=over.num_rows,
+        over=(*_sums_over(totals), *_jobs_over(over)),
+        teams=tuple(row["scope_value"] for row in totals if row["scope"] == "team"),
+        not_claimed=dict(sorted(unclaimed.items(), key=lambda item: (-item[1], item[0]))),
     )
+
+
+def _sums_over(totals: list[dict[str, Any]]) -> list[OverBudget]:
+    """The run, then the teams that are over their budgets."""
+    over = [
+        OverBudget(row["scope"], row["scope_value"], row["budget_kgco2e"], row["advised_all_jobs_kgco2e"])
+        for row in totals
+        if row["budget_status"] == "over"
+    ]
+    return sorted(over, key=lambda one: (one.scope != "run", -one.over_by_kgco2e, one.name))
+
+
+def _jobs_over(jobs: pa.Table) -> Iterator[OverBudget]:
+    """The jobs of ``rec_job`` that are over their budgets by most."""
+    excess = pc.subtract(jobs["advised_total_kgco2e"], jobs["carbon_budget_kgco2e"])
+    keyed = jobs.append_column("excess", excess)
+    order = [("excess", "descending"), ("job_id", "ascending")]
+    rows = pc.select_k_unstable(keyed, k=_JOBS_SHOWN, sort_keys=order)  # type: ignore[call-overload]  # takes tables
+    for row in jobs.take(rows).to_pylist():
+        yield OverBudget("job", row["job_id"], row["carbon_budget_kgco2e"], row["advised_total_kgco2e"])
+
+
+def tonnes(kgco2e: float) -> str:
+    """Kilograms as tonnes, in three digits.
+
+    Parameters
+    ----------
+    kgco2e : float
+
+    Returns
+    -------
+    str
+    """
+    value = kgco2e / 1000.0
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return f"{value:,.{digits}f}"

@@ -18,7 +18,8 @@ if TYPE_CHECKING:  # generic in the stubs only
 MEANING: Final = (
     "Emissions are attributed, location-based and average (flow-traced), and cover final training runs only: "
     "idle and failed runs are excluded. They are not avoided emissions and not market-based Scope 2 "
-    "emissions, and a saving is potential unless capacity was reserved for it."
+    "emissions, and a saving is potential unless capacity was reserved for it. Without capacities "
+    "no sum of savings is claimed where the advice puts more load into one region than a whole hall takes."
 )
 """What the figures may be called, and what not."""
 PACKAGE_SCHEMA: Final = "https://datapackage.org/profiles/2.0/datapackage.json"

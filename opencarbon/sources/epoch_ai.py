@@ -2,7 +2,7 @@
 
 Both generations of its columns are read: that of 2025, and that of 2026, which adds chip-hours and the
 method by which the training computation was estimated. Columns that are not known are left aside. No run is
-judged here; the rows that a fit may use are chosen in :mod:`opencarbon.estimation.training_runs`. But a file
+judged here; the rows that a fit may use are chosen in :mod:`opencarbon.estimation.fitting.training_runs`. But a file
 whose columns do not hold what their names say is refused whole, so that nothing is fitted on it.
 
 References

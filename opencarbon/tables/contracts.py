@@ -167,11 +167,13 @@ _DIMENSIONS = (
     _table(
         "dim_region",
         "A cloud region.",
-        "region provider location zone country_code latitude longitude pue pue_status source_id",
+        "region provider location zone country_code latitude longitude pue pue_status source_id pue_low pue_high "
+        "alternative_zone",
         _ZONE,
         _SOURCE,
         key="region",
         required="provider",
+        version="1.1",
     ),
     _table(
         "dim_device",
@@ -241,16 +243,18 @@ _JOB_TABLES = (
         "What to do with a job: where, when, how much is saved.",
         "job_id action plan_status advised_region advised_start_utc advised_finish_utc advised_finish_high_utc "
         "baseline_total_kgco2e advised_total_kgco2e transfer_kgco2e saving_kgco2e saving_low_kgco2e "
-        "saving_high_kgco2e saving_pct saving_status deadline_risk budget_status run_id",
+        "saving_high_kgco2e saving_pct saving_status deadline_risk budget_status carbon_budget_kgco2e "
+        "start_now_total_kgco2e window_median_total_kgco2e window_worst_total_kgco2e run_id",
         _JOB,
         _refer("advised_region", "dim_region", "region"),
         key="job_id",
         required="action plan_status saving_status budget_status",
         jobs=True,
+        version="1.1",
     ),
     _table(
         "fact_job_region",
-        "A place and time that a job could take, in order of emissions.",
+        "A place and time that a job could take, in order of emissions: each region once, at its better start, beside the advice.",
         "job_id rank is_advised region start_utc finish_utc carbon_intensity_gco2e_per_kwh total_kgco2e saving_kgco2e "
         "intensity_kind forecast_share run_id",
         _JOB,
@@ -284,10 +288,11 @@ _REGION_TABLES = (
         "A region: how clean it is and what is advised there.",
         "region rank intensity_kind carbon_intensity_next_24h_gco2e_per_kwh carbon_intensity_next_72h_gco2e_per_kwh "
         "best_window_start_utc best_window_finish_utc best_window_carbon_intensity_gco2e_per_kwh jobs device_hours "
-        "peak_power_mw advised_total_kgco2e saving_kgco2e advice_status run_id",
+        "peak_power_mw advised_total_kgco2e saving_kgco2e advice_status saving_status shifted_peak_power_mw run_id",
         _REGION,
         key="region",
-        required="jobs device_hours peak_power_mw advised_total_kgco2e saving_kgco2e advice_status",
+        required="jobs device_hours peak_power_mw advised_total_kgco2e advice_status",
+        version="1.1",
     ),
     _table(
         "fact_region_load_hourly",
@@ -303,9 +308,25 @@ _REGION_TABLES = (
         "fact_total",
         "A sum over jobs, with errors shared within a device and within a zone.",
         f"scope scope_value jobs jobs_without_baseline {_interval('baseline', 'kgco2e')} "
-        f"{_interval('advised', 'kgco2e')} {_interval('saving', 'kgco2e')} run_id",
+        f"{_interval('advised', 'kgco2e')} {_interval('saving', 'kgco2e')} saving_status advised_all_jobs_kgco2e "
+        "budget_kgco2e budget_status run_id",
         key="scope scope_value",
         required="jobs jobs_without_baseline",
+        version="1.1",
+    ),
+)
+
+_OUTCOME_TABLES = (
+    _table(
+        "fact_advice_outcome",
+        "What came of the last advice for a job before it began, told in the first run that can tell; history keeps it.",
+        "job_id run_id_of_advice outcome_status baseline_region baseline_start_utc advised_region advised_start_utc "
+        "actual_region started_utc finished_utc wall_hours device_hours energy_kwh energy_source measured_share "
+        "baseline_carbon_intensity_gco2e_per_kwh advised_carbon_intensity_gco2e_per_kwh "
+        "actual_carbon_intensity_gco2e_per_kwh best_region best_start_utc best_carbon_intensity_gco2e_per_kwh "
+        "claimed_saving_kgco2e saving_kgco2e saving_if_followed_kgco2e regret_kgco2e run_id",
+        key="job_id run_id_of_advice",
+        required="outcome_status advised_region advised_start_utc wall_hours energy_kwh energy_source measured_share",
     ),
 )
 
@@ -336,14 +357,16 @@ _INPUT_TABLES = (
     ),
     _table(
         "fact_grid_intensity_hourly",
-        "Carbon intensity of a zone in an hour, as the run used it.",
+        "Carbon intensity of a zone in an hour, as the run used it: a forecast is drawn towards the usual by its "
+        "unreliability, and a climatology or annual mean holds what is left of the last day's anomaly.",
         "zone hour_start_utc date_utc hour_utc carbon_intensity_gco2e_per_kwh intensity_kind emission_factor_type "
-        "is_estimated issued_at_utc source_id run_id",
+        "is_estimated issued_at_utc source_id is_interpolated run_id",
         _ZONE,
         _DATE,
         _SOURCE,
         key="zone hour_start_utc",
         required="date_utc hour_utc carbon_intensity_gco2e_per_kwh intensity_kind emission_factor_type",
+        version="1.1",
     ),
     _table(
         "run_event",
@@ -362,6 +385,7 @@ _INPUT_TABLES = (
 )
 
 PUBLISHED: Final[dict[str, Contract]] = {
-    contract.name: contract for contract in _DIMENSIONS + _JOB_TABLES + _REGION_TABLES + _INPUT_TABLES
+    contract.name: contract
+    for contract in _DIMENSIONS + _JOB_TABLES + _REGION_TABLES + _OUTCOME_TABLES + _INPUT_TABLES
 }
 """Published tables by name; a table stands behind those it refers to only by name, never by order."""

@@ -2,6 +2,10 @@
 
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from opencarbon.tables.conform import with_every_column
 from opencarbon.tables.contracts import PUBLISHED, Contract
 
 WORK_COLUMNS: Final = (
@@ -45,6 +49,14 @@ REJECTED_ROWS: Final = Contract(
     keeps_manifest_order=True,
 )
 
+FLOW_TRACED: Final = "flow_traced"
+"""Basis of intensities of what a zone consumes: imports carry the emissions of where they were generated."""
+
+PRODUCTION: Final = "production"
+"""Basis of intensities of what a zone generates."""
+
+ACCOUNTING_BASES: Final = (FLOW_TRACED, PRODUCTION)
+
 GRID_INTENSITY: Final = Contract(
     name="grid_intensity",
     summary="A carbon intensity as a source gave it: measured, forecast or made up for an example.",
@@ -56,7 +68,7 @@ GRID_INTENSITY: Final = Contract(
             "intensity_kind",
             "emission_factor_type",
         ),
-        *("is_estimated", "issued_at_utc", "fetched_at_utc", "source_id"),
+        *("is_estimated", "issued_at_utc", "fetched_at_utc", "source_id", "accounting_basis"),
     ),
     key=(),
     required=(
@@ -67,8 +79,32 @@ GRID_INTENSITY: Final = Contract(
         "fetched_at_utc",
         "source_id",
     ),
+    version="1.1",
 )
-"""A null intensity is an hour the source does not know. The same hour may stand more than once; the newest wins."""
+"""A null intensity is an hour the source does not know. The same hour may stand more than once; the newest wins.
+
+``accounting_basis`` is one of :data:`ACCOUNTING_BASES`; null, as in tables older than the column, is flow-traced.
+"""
+
+
+def with_accounting_basis(grid: pa.Table) -> pa.Table:
+    """Say the accounting basis of every intensity.
+
+    Parameters
+    ----------
+    grid : pa.Table
+        ``GRID_INTENSITY``; one of version 1.0 lacks the column.
+
+    Returns
+    -------
+    pa.Table
+        Flow-traced where it was null.
+    """
+    rows = with_every_column(grid, GRID_INTENSITY.schema())
+    at = rows.schema.get_field_index("accounting_basis")
+    known = pc.if_else(pc.is_null(rows["accounting_basis"]), pa.scalar(FLOW_TRACED), rows["accounting_basis"])
+    return rows.set_column(at, GRID_INTENSITY.schema().field("accounting_basis"), known)
+
 
 RUN_HISTORY: Final = Contract(
     name="run_history",
@@ -91,6 +127,19 @@ RUN_HISTORY: Final = Contract(
 
 ``run`` is the tool's own id behind its format, else file and row. ``device_count`` counts whole devices.
 """
+
+COMPLETED_JOBS: Final = Contract(
+    name="completed_jobs",
+    summary="A job that ended: where and when it ran, and what it used.",
+    columns=(
+        *("job_id", "manifest", "row", "started_utc", "finished_utc", "region"),
+        *("device_hours", "energy_kwh"),
+    ),
+    key=("job_id",),
+    required=("manifest", "row", "started_utc", "finished_utc", "region"),
+    keeps_manifest_order=True,
+)
+"""Energy is before PUE, at the server; what is not known of a run is null."""
 
 _FITS = PUBLISHED["fact_device_fit"]
 

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 import pytest
 
 from opencarbon.catalog import Catalog, load_catalog, squeeze
-from opencarbon.catalog.catalog import UNKNOWN_PUE
 from opencarbon.catalog.files import catalog_sha256
+from opencarbon.catalog.pue import UNKNOWN_PUE
 from opencarbon.errors import ConfigError
 from opencarbon.tables.conform import conform, foreign_key_violations
 from opencarbon.tables.contracts import PUBLISHED
@@ -185,6 +185,34 @@ class TestRegionsOfTheUser:
 
         assert "estimated" == row(catalog, "region", "a:b")["pue_status"]
         assert "measured" == row(catalog, "region", "a:c")["pue_status"]
+
+    def test_a_pue_that_nobody_measured_lies_between_the_ends_of_its_provider(self, tmp_path: Path) -> None:
+        """AWS measures 1.07 to 1.46; Google's 1.05 is the lowest of all providers."""
+        text = "region,pue,pue_status\naws:own,1.5,\na:b,,\na:c,1.2,estimated\na:d,2.1,\nb:x,1.3,measured\nb:y,1.35,\n"
+
+        catalog = load_catalog([], [write(tmp_path, "r.csv", text)])
+
+        names = ("aws:eu-north-1", "aws:own", "a:b", "a:c", "a:d", "b:x", "b:y")
+        assert [
+            (1.1, 1.1),
+            (1.07, 1.5),
+            (1.05, 1.79),
+            (1.05, 1.79),
+            (1.05, 2.1),
+            (1.3, 1.3),
+            (1.3, 1.35),
+        ] == [
+            (found["pue_low"], found["pue_high"])
+            for found in (row(catalog, "region", name) for name in names)
+        ]
+
+    def test_a_region_may_name_a_zone_that_others_file_it_under(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "r.csv", "region,zone,alternative_zone,country_code\na:b,DE,XX-NEW,DE\n")
+
+        catalog = load_catalog([], [path])
+
+        assert "XX-NEW" == row(catalog, "region", "a:b")["alternative_zone"]
+        assert "XX-NEW" in catalog.zones["zone"].to_pylist()
 
     def test_a_known_region_is_replaced_as_a_whole(self, tmp_path: Path) -> None:
         path = write(tmp_path, "r.csv", "region,zone,pue\naws:eu-central-1,DE,1.4\n")

@@ -8,7 +8,7 @@ import pytest
 
 from opencarbon.catalog import load_catalog
 from opencarbon.catalog.files import packaged, packaged_sources, read_csv
-from opencarbon.estimation.power_fractions import POWER_FRACTIONS_SOURCE
+from opencarbon.estimation.energy.power_fractions import POWER_FRACTIONS_SOURCE
 
 CATALOG: Final = load_catalog()
 ROWS: Final = CATALOG.measured_power.to_pylist()

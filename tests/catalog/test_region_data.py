@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pytest
 
+from opencarbon.catalog import load_catalog
+
 DATA: Final = files("opencarbon.catalog") / "data"
 NUMBERS: Final = (
     "latitude",
@@ -157,12 +159,30 @@ def test_an_assumed_pue_is_the_median_of_what_the_provider_publishes(
     assert assumed == {round(median(published), 3)} == {PROVIDERS[provider]["assumed_pue"]}
 
 
+@pytest.mark.parametrize(
+    ("provider", "low", "high"), [("aws", 1.07, 1.46), ("azure", 1.12, 1.30), ("gcp", 1.05, 1.14)]
+)
+def test_the_ends_of_a_pue_are_those_that_the_provider_publishes(
+    provider: str, low: float, high: float
+) -> None:
+    """AWS by region for 2024, Microsoft by geography and Google by campus for 2025."""
+    rows = [row for row in load_catalog().regions.to_pylist() if row["provider"] == provider]
+    ends = {
+        row["pue_status"]: (row["pue_low"], row["pue_high"]) for row in rows if row["pue_status"] == "assumed"
+    }
+
+    assert {"assumed": (low, high)} == ends
+    assert all(
+        row["pue_low"] == row["pue"] == row["pue_high"] for row in rows if row["pue_status"] == "measured"
+    )
+
+
 def test_the_nine_disputed_zones_are_flagged_with_the_other_candidate_and_a_reason() -> None:
-    flagged = {row["region"]: row for row in REGIONS if row["zone_alternative"]}
+    flagged = {row["region"]: row for row in REGIONS if row["alternative_zone"]}
 
     assert set(flagged) == DISPUTED
-    assert all(row["zone_note"] and row["zone_alternative"] != row["zone"] for row in flagged.values())
-    assert {row["zone_alternative"] for row in flagged.values()} <= set(ZONES)
+    assert all(row["zone_note"] and row["alternative_zone"] != row["zone"] for row in flagged.values())
+    assert {row["alternative_zone"] for row in flagged.values()} <= set(ZONES)
 
 
 def test_zone_and_country_keys_that_other_formats_take_for_something_else_stay_text() -> None:

@@ -58,6 +58,14 @@ class TestPublished:
         assert (tmp_path / "release/v1/latest").exists()
         assert status == run(*settings), "the same when nothing changed"
 
+    @pytest.mark.parametrize(("kgco2e", "status"), [(0.001, 4), (1e9, 0)])
+    def test_is_4_where_a_team_is_over_its_budget(
+        self, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], kgco2e: float, status: int
+    ) -> None:
+        assert status == run(*toml(tmp_path, f"[budget.teams]\nchat = {kgco2e}\n"))
+        assert (tmp_path / "release/v1/latest").exists()
+        assert (status == 4) == ("over budget: team 'chat' is advised to emit" in capsys.readouterr().out)
+
     def test_is_4_rather_than_3(self, run: Run, tmp_path: Path) -> None:
         assert 4 == run(*toml(tmp_path, "[budget]\nrun_kgco2e = 0.001\n"), "--strict")
 

@@ -47,6 +47,38 @@ class TestRun:
             content["total"]["saving_kgco2e"]
         )
         assert {"severity", "source", "subject", "code", "detail"} == set(content["events"][0])
+        assert ([], 0, []) == (content["over"], content["jobs_over_budget"], content["not_claimed"])
+
+    def test_json_says_who_is_over_budget_by_how_much_and_where_too_much_is_advised(
+        self, run: Run, tmp_path: Path, capsys: Capture
+    ) -> None:
+        text = "[plan]\nclaim_up_to_mw = 0.002\n[budget]\nwhen_over = 'flag'\n[budget.teams]\nchat = 0.5\n"
+        (tmp_path / "s.toml").write_text(text, encoding="utf-8")
+
+        assert 0 == run("--json", "--config", str(tmp_path / "s.toml"))
+
+        content = json.loads(capsys.readouterr().out)
+        latest = tmp_path / "release/v1/latest"
+        rows = read_table(latest, "fact_total").to_pylist()
+        (chat,) = (row for row in rows if row["scope_value"] == "chat")
+        assert content["over"] == [
+            {
+                "scope": "team",
+                "name": "chat",
+                "budget_kgco2e": 0.5,
+                "advised_kgco2e": chat["advised_all_jobs_kgco2e"],
+                "over_by_kgco2e": chat["advised_all_jobs_kgco2e"] - 0.5,
+            }
+        ]
+        assert content["over_budget"]
+        too_much = [
+            row for row in read_table(latest, "rec_region").to_pylist() if row["saving_kgco2e"] is None
+        ]
+        assert len(too_much) > 0
+        assert {row["region"]: row["shifted_peak_power_mw"] for row in too_much} == {
+            row["region"]: row["shifted_peak_power_mw"] for row in content["not_claimed"]
+        }
+        assert ("not_claimed", None) == (content["total"]["saving_status"], content["total"]["saving_kgco2e"])
 
     def test_several_manifests_may_follow_one_option_or_several(
         self, tmp_path: Path, capsys: Capture

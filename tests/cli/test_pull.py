@@ -10,7 +10,7 @@ from opencarbon.cli.pull import span_of
 from opencarbon.errors import ConfigError
 from opencarbon.pipeline.backfill import zones_in_force
 from opencarbon.settings import load_settings
-from opencarbon.sources.electricity_maps_past import Span
+from opencarbon.sources.electricity_maps.past import Span
 
 NOW = datetime(2026, 11, 26, 0, 40, tzinfo=UTC)
 RUNNING = datetime(2026, 11, 26, 0, tzinfo=UTC)

@@ -17,8 +17,10 @@ from opencarbon.cli.tables import (
     summary_lines,
     summary_markdown,
 )
+from opencarbon.pipeline.accounts import account_events
 from opencarbon.pipeline.night import Outcome
-from opencarbon.pipeline.summary import Summary, summary_of_run
+from opencarbon.pipeline.summary import OverBudget, Summary, summary_of_run
+from opencarbon.settings import load_settings
 from opencarbon.tables.events import Event
 from tests.example import Release
 
@@ -33,6 +35,7 @@ TOTAL = {
     "saving_kgco2e": 12_345.6,
     "saving_low_kgco2e": 4_321.0,
     "saving_high_kgco2e": 20_000.0,
+    "saving_status": "potential",
 }
 
 
@@ -52,8 +55,8 @@ def job(**more: Any) -> dict[str, Any]:
 
 
 def outcome(**more: Any) -> Outcome:
-    summary = Summary(TOTAL, [job()], {"move_and_delay": 40, "none": 6}, 2, 1e6, 0)
-    made = Outcome("published", "20261116T0000Z-0123abcd", Path("/r/v1/runs/x"), 48, 2, False, (), summary)
+    summary = Summary(TOTAL, [job()], {"move_and_delay": 40, "none": 6}, 2, 0, (), (), {})
+    made = Outcome("published", "20261116T0000Z-0123abcd", Path("/r/v1/runs/x"), 48, 2, (), summary)
     return replace(made, **more)
 
 
@@ -176,12 +179,61 @@ class TestWords:
         assert ["error: 2 rows", "warning: zone DE (and 2 more like it, see run_event)"] == lines[2:4]
         assert all("offline" not in line for line in lines)
 
-    def test_over_budget_says_whose_budget(self) -> None:
-        jobs = outcome(over_budget=True, summary=replace(outcome().summary, jobs_over_budget=2))
-        together = outcome(over_budget=True)
+    def test_over_budget_says_who_by_how_much_last_of_all(self) -> None:
+        over = (
+            OverBudget("run", "all jobs", 9e5, 1e6),
+            OverBudget("team", "a\u202eb", 1e3, 3.5e3),
+            *(OverBudget("job", f"job-{number}", 5.0, 105.0 - number) for number in range(4)),
+        )
+        summary = replace(outcome().summary, over=over, jobs_over_budget=16)
 
-        assert "over budget: 2 jobs, see budget_status in rec_job" == printed(120, jobs)[-1]
-        assert "over budget: 1,000 tCO2e are above budget.run_kgco2e" == printed(120, together)[-1]
+        lines = printed(120, outcome(summary=summary, events=account_events(summary, load_settings())))
+
+        assert [
+            "over budget: all jobs together are advised to emit 1,000 tCO2e, 100 tCO2e above the budget of 900 tCO2e",
+            "over budget: team 'a\\u202eb' is advised to emit 3.50 tCO2e, 2.50 tCO2e above the budget of 1.00 tCO2e",
+            (
+                "over budget: 16 jobs are advised to emit more than carbon_budget_kgco2e allows: job-0 by 0.100 tCO2e, "
+                "job-1 by 0.099 tCO2e, job-2 by 0.098 tCO2e and 13 more; see budget_status in rec_job"
+            ),
+        ] == lines[-3:]
+        assert not any(line.startswith("warning") for line in lines)
+
+    def test_of_many_teams_over_budget_eight_are_named(self) -> None:
+        over = tuple(OverBudget("team", f"team-{number:02}", 1.0, 100.0 - number) for number in range(12))
+        summary = replace(outcome().summary, over=over)
+
+        lines = printed(120, outcome(summary=summary, events=account_events(summary, load_settings())))
+
+        assert "team-07" in lines[-2]
+        assert "over budget: and 4 more teams, see budget_status in fact_total" == lines[-1]
+
+    def test_a_saving_that_is_not_claimed_is_no_figure_but_says_why(self) -> None:
+        total = TOTAL | dict.fromkeys(("saving_kgco2e", "saving_low_kgco2e", "saving_high_kgco2e"))
+        loads = {
+            "aws:eu-north-1": 41.26,
+            "gcp:europe-north2": 12.0,
+            "one:a": 11.0,
+            "one:b": 10.5,
+            "one:c": 10.1,
+        }
+        summary = replace(
+            outcome().summary, total=total | {"saving_status": "not_claimed"}, not_claimed=loads
+        )
+
+        first = next(summary_lines(outcome(summary=summary)))
+
+        assert first == (
+            "planned 1,235 (900 to 2,000) tCO2e; saving not claimed: advised are 41.3 MW into aws:eu-north-1, "
+            "12.0 MW into gcp:europe-north2, 11.0 MW into one:a and 2 more regions; give plan.capacities"
+        )
+
+    def test_a_saving_with_reserved_capacity_is_not_called_potential(self) -> None:
+        summary = replace(outcome().summary, total=TOTAL | {"saving_status": "allocated"})
+
+        first = next(summary_lines(outcome(summary=summary)))
+
+        assert first.endswith("; saving 12.3 (4.32 to 20.0) tCO2e, capacity reserved")
 
     def test_what_is_not_known_is_left_blank(self) -> None:
         unknown = job(deadline_risk=None, saving_low_kgco2e=None, saving_high_kgco2e=None)
@@ -210,7 +262,11 @@ class TestArtifacts:
         assert all(isinstance(value, str) for value in row.values())
 
     def test_markdown_lists_the_sentences_and_the_budget(self) -> None:
-        text = summary_markdown(outcome(over_budget=True))
+        summary = replace(outcome().summary, over=(OverBudget("run", "all jobs", 9e5, 1e6),))
+        text = summary_markdown(outcome(summary=summary, events=account_events(summary, load_settings())))
 
         assert text.startswith("# Run 20261116T0000Z-0123abcd\n\n- planned ")
-        assert text.endswith("- **over budget: 1,000 tCO2e are above budget.run_kgco2e**\n")
+        assert text.endswith(
+            "\n- **over budget: all jobs together are advised to emit 1,000 tCO2e, 100 tCO2e above the budget of "
+            "900 tCO2e**\n"
+        )

@@ -7,18 +7,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+from tests.estimation.curve_oracle import Hour, ZoneCurve, flat_hour
+from tests.estimation.restart_oracle import Pausing
+
 Row = Mapping[str, Any]
 
 ORDER = ("measured", "forecast", "climatology", "annual", "country_annual", "world", "example")
-SD = {
-    "measured": 0.03,
-    "forecast": 0.10,
-    "climatology": 0.17,
-    "annual": 0.20,
-    "country_annual": 0.30,
-    "world": 0.60,
-    "example": 0.10,
-}
 PUE_WIDTH = {"measured": 0.02, "estimated": 0.05, "assumed": 0.10}
 Z80 = 1.2815515655446004
 TIE = 1e-9
@@ -42,6 +36,8 @@ class World:
     default_region: str | None = None
     max_delay: float = 24.0
     min_saving_pct: float = 0.0
+    min_saving_pct_to_delay: float = 0.0
+    restart_kwh_per_device: float = 0.0
     lifetime_h: float = 6 * 8760.0
     fleet_utilisation: float = 0.85
 
@@ -55,29 +51,44 @@ class World:
 
 @dataclass(frozen=True)
 class Curve:
-    """Value and kind of every hour before the horizon, and of all behind it."""
+    """Every hour before the horizon, and all behind it."""
 
-    hours: list[tuple[float, str]]
-    tail: tuple[float, str]
+    hours: list[Hour]
+    tail: Hour
 
-    def at(self, hour: int) -> tuple[float, str]:
+    def at(self, hour: int) -> Hour:
         return self.hours[hour] if hour < len(self.hours) else self.tail
 
-    def pieces(self, start: float, finish: float) -> Iterator[tuple[float, float, str]]:
-        """Length, value and kind of the stretch, hour by hour; the tail in one piece."""
+    def pieces(self, start: float, finish: float) -> Iterator[tuple[float, Hour]]:
+        """Length of the stretch in every hour, hour by hour; the tail in one piece."""
         for hour in range(math.floor(start), len(self.hours)):
             length = min(finish, hour + 1) - max(start, hour)
             if length > TOUCH:
-                yield length, *self.hours[hour]
+                yield length, self.hours[hour]
         behind = finish - max(start, len(self.hours))
         if behind > TOUCH:
-            yield behind, *self.tail
+            yield behind, self.tail
 
 
 def curve_of(world: World, zone: str | None, country: str | None) -> Curve:
     """Curve of a zone, or of what stands in for one."""
-    tail = _annual(world, zone, country)
-    return Curve([_hour(world, zone, hour) or tail for hour in range(world.horizon)], tail)
+    annual = _annual(world, zone, country)
+    if zone is None:
+        return Curve([flat_hour(*annual)] * world.horizon, flat_hour(*annual))
+    rows = [
+        row
+        for row in sorted(world.grid, key=lambda row: row["fetched_at_utc"])
+        if row["zone"] == zone
+        and row["emission_factor_type"] == world.factor_type
+        and row["carbon_intensity_gco2e_per_kwh"] is not None
+    ]
+    curve = ZoneCurve(rows, world.start, world.horizon, annual)
+    return Curve([curve.at(hour) for hour in range(world.horizon)], curve.tail())
+
+
+@cache
+def _curve_of_zone(world: World, zone: str) -> Curve:
+    return curve_of(world, zone, None)
 
 
 @cache
@@ -90,7 +101,7 @@ def network_mean(world: World) -> float:
             )
         )
     zones = [row["zone"] for row in world.zones if row["zone"] != "WORLD"]
-    known = [v for zone in zones for v, _ in curve_of(world, zone, None).hours if not math.isnan(v)]
+    known = [h.value for zone in zones for h in curve_of(world, zone, None).hours if not math.isnan(h.value)]
     return sum(known) / len(known)
 
 
@@ -109,32 +120,6 @@ def _annual(world: World, zone: str | None, country: str | None) -> tuple[float,
     return means["WORLD"]["annual_carbon_intensity_gco2e_per_kwh"], "world"
 
 
-def _hour(world: World, zone: str | None, hour: int) -> tuple[float, str] | None:
-    moment = world.start + timedelta(hours=hour)
-    rows = [
-        row for row in world.grid if row["zone"] == zone and row["emission_factor_type"] == world.factor_type
-    ]
-    rows = [row for row in rows if row["carbon_intensity_gco2e_per_kwh"] is not None]
-    past = [
-        row["carbon_intensity_gco2e_per_kwh"]
-        for row in rows
-        if row["intensity_kind"] == "measured"
-        and world.start - timedelta(days=7) <= row["hour_start_utc"] < world.start
-        and row["hour_start_utc"].hour == moment.hour
-    ]
-    known = {
-        row["intensity_kind"]: row["carbon_intensity_gco2e_per_kwh"]
-        for row in sorted(rows, key=lambda row: row["fetched_at_utc"])
-        if row["hour_start_utc"] == moment
-    }
-    if past:
-        known["climatology"] = sum(past) / len(past)
-    for kind in ("measured", "forecast", "climatology", "example"):
-        if kind in known:
-            return known[kind], kind
-    return None
-
-
 @dataclass(frozen=True)
 class Run:
     """A schedule in a region: its stretches, and what they are exposed to."""
@@ -145,7 +130,8 @@ class Run:
     mean: float
     sd: float
     kind: str
-    cost: float  # g of facility emissions with transfer per kWh of the job
+    cost: float  # g of facility emissions with transfer and resumes per kWh of the job
+    restart: float  # g of resumes before PUE, per kWh of the job
 
     @property
     def start(self) -> float:
@@ -198,6 +184,7 @@ class Job:
         self._work(next(fit for fit in world.fits if fit["device"] == row["device"]))
         power = row["power_w"] or _power(device)
         self.energy = self.device_hours * power / 1000.0
+        self.restart_h = world.restart_kwh_per_device * 1000.0 / power
         self.embodied = (
             device["embodied_central_kgco2e"]
             * self.device_hours
@@ -232,12 +219,14 @@ class Job:
     def run(self, region: str, form: str, stretches: list[tuple[float, float]]) -> Run:
         curve, stretches = self.curves[region], _merged(stretches)
         pieces = [piece for start, finish in stretches for piece in curve.pieces(start, finish)]
-        hours = sum(length for length, _, _ in pieces)
-        mean = sum(length * value for length, value, _ in pieces) / hours
-        sd = sum(length * value * SD[kind] for length, value, kind in pieces) / hours
-        kind = max((kind for _, _, kind in pieces), key=ORDER.index)
-        cost = mean * self.regions[region]["pue"] + self.transfer_g(region) / self.energy
-        return Run(region, form, stretches, mean, sd, kind, cost)
+        hours = sum(length for length, _ in pieces)
+        mean = sum(length * hour.value for length, hour in pieces) / hours
+        sd = sum(length * hour.sd for length, hour in pieces) / hours
+        kind = max((hour.kind for _, hour in pieces), key=ORDER.index)
+        resumed = sum(curve.at(round(start))[0] for start, _ in stretches[1:])
+        restart = self.restart_h * resumed / self.wall if resumed else 0.0
+        cost = (mean + restart) * self.regions[region]["pue"] + self.transfer_g(region) / self.energy
+        return Run(region, form, stretches, mean, sd, kind, cost, restart)
 
     def allowed(self) -> list[str]:
         wish, current, names = self.row["allowed_regions"], self.row["current_region"], []
@@ -294,7 +283,8 @@ class Job:
         if worst_kind is not None and run[0][0] >= self.world.horizon - NEAR:
             return False
         for start, finish in run:
-            for _, value, kind in curve.pieces(start, finish):
+            for _, piece in curve.pieces(start, finish):
+                value, kind = piece.value, piece.kind
                 if math.isnan(value) or kind == "world":
                     return False
                 if worst_kind is not None and ORDER.index(kind) > ORDER.index(worst_kind):
@@ -312,31 +302,22 @@ class Job:
         # More of the tail than a whole run and its part changes nothing.
         end = min(end, max(self.world.horizon, first) + whole + 2)
 
+        @cache
         def worth(hour: int) -> float:
-            value, kind = curve.at(hour)
+            value, kind = curve.at(hour).value, curve.at(hour).kind
             poor = worst_kind is not None and ORDER.index(kind) > ORDER.index(worst_kind)
             return math.inf if math.isnan(value) or kind == "world" or poor else value
 
-        def lowest(hours: range) -> list[tuple[float, float]]:
-            return [(float(h), float(h + 1)) for h in sorted(sorted(hours, key=worth)[:whole])]
-
-        if whole and not part and end - first >= whole:
-            yield lowest(range(first, end))
-        if not whole or not part:
-            return
-        for hour in range(math.floor(self.earliest), end - whole):
-            if hour + 1 - part >= self.earliest - 1e-9:
-                yield [(hour + 1 - part, hour + 1.0), *lowest(range(max(hour + 1, first), end))]
-        for hour in range(first + whole, end + 1):
-            if hour + part <= finish + 1e-9:
-                yield [*lowest(range(first, hour)), (float(hour), hour + part)]
+        job = Pausing(whole, part, self.earliest, finish, first, end, self.restart_h, worth)
+        if whole:
+            yield from job.schedules() if self.restart_h else _with_cleanest_hours(job)
 
     def behind(self, region: str) -> Run | None:
         start = max(self.earliest, float(self.world.horizon))
         covered = self.row["interruptible"] and self.earliest < self.world.horizon
         if covered or start > self.latest():
             return None
-        value, kind = self.curves[region].tail
+        value, kind = self.curves[region].tail.value, self.curves[region].tail.kind
         if math.isnan(value) or kind == "world":
             return None
         return self.run(region, "behind", [(start, start + self.wall)])
@@ -365,14 +346,14 @@ class Job:
         for start, finish in run.stretches:
             if min(finish, last) > max(start, first):
                 pieces = self.curves[run.region].pieces(max(start, first), min(finish, last))
-                total += sum(length * value * SD[kind] for length, value, kind in pieces)
+                total += sum(length * hour.sd for length, hour in pieces)
         return total / self.wall
 
     def _curve_name(self, region: str) -> tuple[str | None, str | None]:
         row = self.regions[region]
         if row["zone"] is not None:
             return row["zone"], None
-        tail_kind = self.curves[region].tail[1]
+        tail_kind = self.curves[region].tail.kind
         return None, row["country_code"] if tail_kind == "country_annual" else None
 
     def sure(self, base: Run | None, run: Run) -> bool:
@@ -384,6 +365,30 @@ class Job:
         saving, sd = base.cost - run.cost, self.saving_sds(base, run)
         probability = 0.5 * (1 + math.erf(saving / sd / math.sqrt(2))) if sd > 0 else float(saving >= 0)
         return probability >= 0.8
+
+    def holds(self, base: Run | None, run: Run) -> bool:
+        """Whether a move saves with the worst PUE and zone of both its ends."""
+        if base is None or run.region == base.region or base.region not in self.allowed():
+            return True
+        left, taken = self.regions[base.region], self.regions[run.region]
+        cleanest, dirtiest = self._readings(base), self._readings(run)
+        if any(map(math.isnan, (*cleanest, *dirtiest))):
+            return False
+        dearest = (
+            taken["pue_high"] * (max(dirtiest) + run.restart) + self.transfer_g(run.region) / self.energy
+        )
+        return bool(dearest < left["pue_low"] * min(cleanest))
+
+    def _readings(self, run: Run) -> list[float]:
+        """Mean intensity of a run in its zone and in the other one; ``math.nan`` where that is not known."""
+        other = self.regions[run.region]["alternative_zone"]
+        if other is None:
+            return [run.mean]
+        curve = _curve_of_zone(self.world, other)
+        if not self._usable(curve, run.stretches, None):
+            return [run.mean, math.nan]
+        pieces = [piece for start, finish in run.stretches for piece in curve.pieces(start, finish)]
+        return [run.mean, sum(length * hour.value for length, hour in pieces) / self.wall]
 
     def statuses(self, base: Run | None) -> tuple[str, str]:
         fits = self.finish_by is None or self.earliest + self.wall <= self.finish_by + 1e-9
@@ -410,22 +415,47 @@ class Job:
         return baseline, plan
 
     def choose(self, base: Run | None) -> tuple[Run | None, list[Run]]:
-        """The advice, None where nothing is advised, and every candidate in order."""
+        """The advice, None where nothing is advised, and the best of every region in order."""
         allowed = self.allowed()
         found = [run for name in allowed for run in (self.best(name, None), self.behind(name)) if run]
         candidates = sorted(found, key=self._order)
-        pool = list(candidates)
-        stays = base is not None and base.region in allowed
+        advice = self._first_sure(base, candidates)
+        if self.world.min_saving_pct_to_delay and advice and advice is not base and self._delayed(advice):
+            prompt = self._first_sure(base, [run for name in allowed if (run := self._prompt(name))])
+            if prompt is not None:
+                of = (prompt if base is None else base).cost + 1000.0 * self.embodied / self.energy
+                least = self.world.min_saving_pct_to_delay / 100.0 * of
+                advice = advice if advice.cost <= prompt.cost - least else prompt
+        return advice, [run for run in candidates if run is self._best_there(run.region, candidates)]
+
+    def _first_sure(self, base: Run | None, runs: list[Run]) -> Run | None:
+        pool, stays = list(runs), base is not None and base.region in self.allowed()
         while pool:
             run = self._first(pool)
             if base is not None and stays and not self._worth(base, run):
-                return base, candidates
-            if self.sure(base, run):
-                return run, candidates
+                return base
+            if self.sure(base, run) and self.holds(base, run):
+                return run
             pool.remove(run)
             again = self.best(run.region, base.kind) if base and run.form == "best" else None
             pool += [again] if again else []
-        return (base if stays else None), candidates
+        return base if stays else None
+
+    def _best_there(self, region: str, runs: list[Run]) -> Run:
+        return self._first([run for run in runs if run.region == region])
+
+    def _delayed(self, run: Run) -> bool:
+        return run.start > self.earliest + NEAR or len(run.stretches) > 1
+
+    def _prompt(self, region: str) -> Run | None:
+        """The run that starts at once and never rests, where every hour of it is known."""
+        stretches = [(self.earliest, self.earliest + self.wall)]
+        ahead = self.earliest < self.world.horizon - NEAR
+        return (
+            self.run(region, "now", stretches)
+            if ahead and self._usable(self.curves[region], stretches, None)
+            else None
+        )
 
     def _order(self, run: Run) -> tuple[float, float, bool, str]:
         return run.cost, run.start, run.region != self.home, run.region
@@ -492,6 +522,22 @@ def _action(job: Job, base: Run | None, advice: Run | None) -> str:
         (True, False): "move",
         (True, True): "move_and_delay",
     }[moves, late]
+
+
+def _with_cleanest_hours(job: Pausing) -> Iterator[list[tuple[float, float]]]:
+    def lowest(hours: range) -> list[tuple[float, float]]:
+        return [(float(h), float(h + 1)) for h in sorted(sorted(hours, key=job.worth)[: job.whole])]
+
+    if not job.part and job.end - job.first >= job.whole:
+        yield lowest(range(job.first, job.end))
+    if not job.part:
+        return
+    for hour in range(math.floor(job.earliest), job.end - job.whole):
+        if hour + 1 - job.part >= job.earliest - 1e-9:
+            yield [(hour + 1 - job.part, hour + 1.0), *lowest(range(max(hour + 1, job.first), job.end))]
+    for hour in range(job.first + job.whole, job.end + 1):
+        if hour + job.part <= job.finish + 1e-9:
+            yield [*lowest(range(job.first, hour)), (float(hour), hour + job.part)]
 
 
 def _merged(stretches: list[tuple[float, float]]) -> list[tuple[float, float]]:

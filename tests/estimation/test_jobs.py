@@ -11,9 +11,9 @@ import pytest
 from scipy.stats import norm
 
 from opencarbon.catalog import load_catalog
-from opencarbon.estimation.curves import KINDS
+from opencarbon.estimation.energy.power_fractions import power_fractions
+from opencarbon.estimation.grid.curves import KINDS
 from opencarbon.estimation.job_tables import job_estimate
-from opencarbon.estimation.power_fractions import power_fractions
 from opencarbon.pipeline.context import build_context
 from opencarbon.pipeline.fits import collect_runs, fit_for_profile
 from opencarbon.pipeline.partition import estimate_batch
@@ -21,7 +21,8 @@ from opencarbon.settings import Settings
 from opencarbon.tables.conform import conform
 from opencarbon.tables.contracts import PUBLISHED, Contract
 from opencarbon.tables.inputs import GRID_INTENSITY, PLANNED_JOBS
-from tests.estimation.oracle import SD, Z80
+from tests.estimation.curve_oracle import SD
+from tests.estimation.oracle import Z80
 from tests.estimation.worlds import job, plan, table, world
 
 A100, H100 = "NVIDIA A100 SXM4 80GB", "NVIDIA H100 SXM5 80GB"
@@ -136,9 +137,8 @@ def test_energy_power_hours_and_emissions_are_one_chain() -> None:
 
 
 def test_half_widths_combine_by_root_sum_square_in_logs_up_and_down_apart() -> None:
-    (row,) = estimates(
-        [job(work_source="training_flop", wall_hours=None, training_flop=3e19, device_count=64.0)]
-    )
+    by_flop: dict[str, Any] = {"work_source": "training_flop", "wall_hours": None, "training_flop": 3e19}
+    (row,) = estimates([job(device_count=64.0, current_region="two:ee", **by_flop)])
 
     def width(name: str, unit: str, end: str) -> float:
         central = row[f"{name}{unit}"]
@@ -148,7 +148,7 @@ def test_half_widths_combine_by_root_sum_square_in_logs_up_and_down_apart() -> N
         work, power = width("device_hours", "", end), width("power", "_w", end)
         place = width("carbon_intensity", "_gco2e_per_kwh", end)
         assert 0.34 == pytest.approx(power)
-        assert math.log1p(Z80 * SD["forecast"]) == pytest.approx(place)
+        assert math.log1p(Z80 * SD["example"]) == pytest.approx(place)
         assert math.hypot(work, power) == pytest.approx(width("energy", "_kwh", end))
         assert math.hypot(work, power, 0.02) == pytest.approx(width("facility_energy", "_kwh", end))
         assert math.hypot(work, power, 0.02, place) == pytest.approx(width("operational", "_kgco2e", end))

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from opencarbon.estimation.claims import claims_of, partial_steps
 from opencarbon.estimation.regions import (
     BEST_WINDOW_HOURS,
     hourly_overlap,
@@ -39,9 +40,12 @@ def loads(*batches: Planned) -> list[dict[str, Any]]:
     return [dict(row) for row in table.to_pylist()]
 
 
-def advice(*batches: Planned) -> dict[str, dict[str, Any]]:
-    hourly, sums = parts(*batches)
-    rows = region_advice(hourly, sums, batches[0].regions, batches[0].curves)
+def advice(
+    *batches: Planned, claim_up_to_mw: float = 1e9, saving_status: str = "potential"
+) -> dict[str, dict[str, Any]]:
+    steps = [partial_steps(one.estimates, one.advice, one.alternatives, one.regions) for one in batches]
+    claims = claims_of(steps, claim_up_to_mw=claim_up_to_mw, saving_status=saving_status)
+    rows = region_advice(parts(*batches)[1], batches[0].regions, batches[0].curves, claims)
     table = conform(rows.append_column("run_id", pa.repeat("run", rows.num_rows)), PUBLISHED["rec_region"])
     return {str(row["region"]): dict(row) for row in table.to_pylist()}
 

@@ -7,14 +7,24 @@ from typing import Any
 import numpy as np
 import pytest
 
+from opencarbon.estimation.claims import claims_of, partial_steps
 from opencarbon.estimation.job_tables import job_estimate, job_recommendation
 from opencarbon.estimation.totals import partial_totals, totals
+from tests.estimation.planning.test_advice import beside
 from tests.estimation.worlds import Planned, job, plan, random_job, world
 
 
-def summed(*batches: Planned) -> dict[tuple[str, str], dict[str, Any]]:
+def summed(
+    *batches: Planned,
+    claim_up_to_mw: float = 1e9,
+    saving_status: str = "potential",
+    budgets: dict[tuple[str, str], float] | None = None,
+) -> dict[tuple[str, str], dict[str, Any]]:
     parts = [partial_totals(one.estimates, one.advice, one.regions, one.curves) for one in batches]
-    rows = totals([sums for sums, _ in parts], [errors for _, errors in parts]).to_pylist()
+    steps = [partial_steps(one.estimates, one.advice, one.alternatives, one.regions) for one in batches]
+    claims = claims_of(steps, claim_up_to_mw=claim_up_to_mw, saving_status=saving_status)
+    sums, errors, places = zip(*parts, strict=True)
+    rows = totals(sums, errors, places, claims, budgets or {}).to_pylist()
     return {(row["scope"], row["scope_value"]): dict(row) for row in rows}
 
 
@@ -46,7 +56,7 @@ def test_the_total_of_one_job_is_that_job(changes: dict[str, Any]) -> None:
     total = summed(planned)["run", "all jobs"]
     estimate = job_estimate(planned.estimates, planned.regions, planned.curves, "calibrated").to_pylist()[0]
     advice = job_recommendation(
-        planned.estimates, planned.advice, planned.regions, planned.curves.start_utc
+        planned.estimates, planned.advice, beside(planned), planned.regions, planned.curves.start_utc
     ).to_pylist()[0]
 
     for end in ("", "_low", "_high"):
@@ -142,6 +152,48 @@ def test_scopes_divide_the_run() -> None:
         for row in found.values()
         if row["baseline_kgco2e"]
     )
+
+
+class TestBudgets:
+    """Of the run and of teams, against the central value of what all their jobs would emit."""
+
+    @staticmethod
+    def statuses(budgets: dict[tuple[str, str], float]) -> dict[tuple[str, str], Any]:
+        rows = [
+            job(team="red"),
+            job(1, team="red", current_region=None),
+            job(2, team="blue", current_region=None),
+        ]
+        found = summed(plan(rows, world(1)), budgets=budgets)
+        return {key: (row["budget_kgco2e"], row["budget_status"]) for key, row in found.items()}
+
+    def test_jobs_without_a_baseline_are_held_against_them_and_only_what_is_above_is_over(self) -> None:
+        planned = plan([job(team="red"), job(1, team="red", current_region=None)], world(1))
+        red = summed(planned)["team", "red"]
+        held = red["advised_all_jobs_kgco2e"]
+
+        assert planned.advice.advised_total_kgco2e.sum() == pytest.approx(held)
+        assert planned.advice.advised_total_kgco2e[0] == pytest.approx(red["advised_kgco2e"])
+        for limit, status in ((held, "within"), (0.999 * held, "over")):
+            found = summed(planned, budgets={("team", "red"): limit, ("run", "all jobs"): limit})
+            for key in (("team", "red"), ("run", "all jobs")):
+                assert (limit, status) == (found[key]["budget_kgco2e"], found[key]["budget_status"])
+
+    def test_only_the_run_and_teams_have_one(self) -> None:
+        found = self.statuses({("team", "red"): 1e-6, ("device", "Chip A"): 1e-6})
+
+        assert (1e-6, "over") == found["team", "red"]
+        assert (None, "no_budget") == found["team", "blue"] == found["run", "all jobs"]
+        assert {"run", "team"} == {scope for (scope, _), (_, status) in found.items() if status}
+
+    def test_nothing_is_held_against_one_where_nothing_is_known(self) -> None:
+        nowhere = job(team="red", current_region=None, allowed_regions="one:nowhere")
+        found = summed(plan([nowhere], world(1)), budgets={("team", "red"): 1.0})["team", "red"]
+
+        assert (None, 1.0, None) == tuple(
+            found[name] for name in ("advised_all_jobs_kgco2e", "budget_kgco2e", "budget_status")
+        )
+        assert found["saving_status"] is None
 
 
 def test_no_job_at_all_gives_no_total() -> None:

@@ -9,15 +9,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from opencarbon.estimation.advice import Advice, advise
-from opencarbon.estimation.candidates import AllowedRegions, transfer_kgco2e
-from opencarbon.estimation.choices import Alternatives, choose
-from opencarbon.estimation.curves import PlanningCurves
-from opencarbon.estimation.intensity import planning_curves
+from opencarbon.estimation.grid.curves import PlanningCurves
+from opencarbon.estimation.grid.intensity import planning_curves
 from opencarbon.estimation.jobs import JobEstimates, estimate_jobs
-from opencarbon.estimation.plans import field_of_regions
+from opencarbon.estimation.planning.advice import Advice, advise
+from opencarbon.estimation.planning.candidates import AllowedRegions, transfer_kgco2e
+from opencarbon.estimation.planning.choices import Alternatives, choose
+from opencarbon.estimation.planning.plans import field_of_regions
+from opencarbon.estimation.planning.windows import Windows, windows_of_jobs
 from opencarbon.estimation.region_columns import Regions, regions_as_columns
-from opencarbon.estimation.windows import Windows, windows_of_jobs
 from opencarbon.tables.contracts import PUBLISHED
 from opencarbon.tables.inputs import DEVICE_FITS, GRID_INTENSITY, PLANNED_JOBS
 from tests.estimation.oracle import World
@@ -37,20 +37,22 @@ ZONES = (
     ("WORLD", None, 470.0, None),
 )
 REGIONS = (
-    # region, zone, country, PUE, its status
-    ("one:aa-west", "AA", "AA", 1.1, "measured"),
-    ("one:aa-east", "AA", "AA", 1.1, "measured"),
-    ("one:bb", "BB-1", "BB", 1.2, "assumed"),
-    ("one:cc-x", "CC-X", "CC", 1.15, "estimated"),
-    ("one:dd", "DD-1", "DD", 1.05, "measured"),
-    ("one:nowhere", None, "ZZ", 1.3, "assumed"),
-    ("two:aa", "AA", "AA", 1.3, "assumed"),
-    ("two:bb", "BB-2", "BB", 1.2, "assumed"),
-    ("two:cc", "CC", "CC", 1.1, "measured"),
-    ("two:ee", "EE", "EE", 1.0, "measured"),
-    ("two:cc-no-zone", None, "CC", 1.1, "assumed"),
-    ("two:ff", "FF", "FF", 1.1, "measured"),
+    # region, zone, country, PUE, its status, the other reading of its zone
+    ("one:aa-west", "AA", "AA", 1.1, "measured", None),
+    ("one:aa-east", "AA", "AA", 1.1, "measured", None),
+    ("one:bb", "BB-1", "BB", 1.2, "assumed", "BB-2"),
+    ("one:cc-x", "CC-X", "CC", 1.15, "estimated", None),
+    ("one:dd", "DD-1", "DD", 1.05, "measured", None),
+    ("one:nowhere", None, "ZZ", 1.3, "assumed", None),
+    ("two:aa", "AA", "AA", 1.3, "assumed", None),
+    ("two:bb", "BB-2", "BB", 1.2, "assumed", None),
+    ("two:cc", "CC", "CC", 1.1, "measured", None),
+    ("two:ee", "EE", "EE", 1.0, "measured", "AA"),
+    ("two:cc-no-zone", None, "CC", 1.1, "assumed", None),
+    ("two:ff", "FF", "FF", 1.1, "measured", None),
 )
+PUE_ENDS = {"one": (1.05, 1.1), "two": (1.0, 1.1)}
+"""What the providers measure, lowest and highest."""
 DEVICES = (
     # device, TDP, power fraction, boundary, host, embodied
     ("Chip A", 400.0, 0.7, "board", 150.0, 150.0),
@@ -134,8 +136,11 @@ def regions() -> list[dict[str, Any]]:
             "pue": pue,
             "pue_status": status,
             "source_id": "places",
+            "alternative_zone": other,
+            "pue_low": pue if status == "measured" else min(pue, PUE_ENDS[name.split(":")[0]][0]),
+            "pue_high": pue if status == "measured" else max(pue, PUE_ENDS[name.split(":")[0]][1]),
         }
-        for name, zone, country, pue, status in REGIONS
+        for name, zone, country, pue, status, other in REGIONS
     ]
 
 
@@ -156,7 +161,7 @@ def reading(
 
 
 def grid(dice: random.Random, horizon: int, factor: str) -> list[dict[str, Any]]:
-    """AA forecast, BB-2 half a forecast, CC climatology, DD-1 a forecast with a hole, EE example, FF measured now."""
+    """AA forecast and history, BB-2 half a forecast, CC climatology, DD-1 a forecast with holes, EE example, FF measured now."""
     start = AS_OF.replace(minute=0, second=0, microsecond=0)
     coarse = dice.random() < 0.3  # few values, so that many hours tie
 
@@ -171,7 +176,7 @@ def grid(dice: random.Random, horizon: int, factor: str) -> list[dict[str, Any]]
         rows.append(reading("AA", at, value(300), "forecast", factor, old))
         if hour < horizon // 2:
             rows.append(reading("BB-2", at, value(120), "forecast", factor, new))
-        if not 6 <= hour < 9:
+        if hour not in (3, 4) and not 6 <= hour < 10:
             rows.append(reading("DD-1", at, value(200), "forecast", factor, new))
         rows.append(reading("EE", at, value(200), "example", factor, new))
     rows.append(reading("FF", start, value(80), "measured", factor, new))
@@ -180,7 +185,9 @@ def grid(dice: random.Random, horizon: int, factor: str) -> list[dict[str, Any]]
     rows.append(reading("FF", start + timedelta(hours=2), 1.0, "forecast", other, new))
     for back in range(1, 60):
         rows.append(reading("CC", start - timedelta(hours=back), value(60), "measured", factor, old))
-    rows.append(reading("CC", start - timedelta(days=8), 5_000.0, "measured", factor, old))
+    rows.append(reading("CC", start - timedelta(days=91), 5_000.0, "measured", factor, old))
+    for back in range(3, 200):
+        rows.append(reading("AA", start - timedelta(hours=back), value(280), "measured", factor, old))
     dice.shuffle(rows)
     return rows
 
@@ -314,7 +321,12 @@ def plan(jobs: Sequence[Mapping[str, Any]], world: World, *, top_k: int = 3, **o
         default_region=world.default_region,
         **options,
     )
-    windows = windows_of_jobs(estimates, curves, max_delay_hours=world.max_delay)
+    windows = windows_of_jobs(
+        estimates,
+        curves,
+        max_delay_hours=world.max_delay,
+        restart_kwh_per_device=world.restart_kwh_per_device,
+    )
     allowed = AllowedRegions(places.names, places.providers, places.countries, world.offers)
     move = transfer_kgco2e(planned, estimates.baseline.region >= 0, curves.network_gco2e_per_kwh)
     alternatives = choose(
@@ -325,6 +337,7 @@ def plan(jobs: Sequence[Mapping[str, Any]], world: World, *, top_k: int = 3, **o
         field_of_regions(places, curves),
         top_k=top_k,
         min_saving_pct=world.min_saving_pct,
+        min_saving_pct_to_delay=world.min_saving_pct_to_delay,
     )
     return Planned(
         curves,

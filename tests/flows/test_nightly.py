@@ -38,9 +38,9 @@ from opencarbon.cli.tables import artifact_rows
 from opencarbon.pipeline.summary import summary_of_run
 from opencarbon.publishing.parquet import read_table
 from tests.connections import recorded
+from tests.grid_server import TOKEN
 from tests.live.leaks import places_of
 from tests.live.nights import Site, this_hour
-from tests.sources.servers import TOKEN
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,17 +115,40 @@ def test_the_flow_publishes_the_very_bytes_of_the_command(site: Site) -> None:
     jobs = pq.read_table(site.queue)
     ids = pa.array([f"{job}-again" for job in jobs["job_id"].to_pylist()])
     pq.write_table(jobs.set_column(0, "job_id", ids), second)  # a second file is a second partition
-    state = run(site, manifest=[str(site.queue), str(second)], as_of=hour)
+    done = site.folder / "done.csv"
+    done.write_text(
+        "job_id,started_utc,finished_utc,region\nx,2026-01-01T00:00Z,2026-01-01T01:00Z,aws:eu-west-3\n"
+    )
+    state = run(site, manifest=[str(site.queue), str(second)], as_of=hour, completed=[str(done)])
     assert state.is_completed()
     (by_flow,) = published(site)
     by_command = site.folder / "command"
     settings = ["--config", str(site.config()), "--as-of", hour.isoformat(), "--out", str(by_command)]
+    settings += ["--completed", str(done)]
     assert main(["run", "--json", *settings, "--manifest", str(site.queue), str(second)]) == 0
     (directory,) = (by_command / "v1/runs").iterdir()
     assert directory.name == by_flow.name
     assert tables(directory) == tables(by_flow)
     kinds = [row["intensity_kind"] for row in rows_of(by_flow, "fact_job_estimate")]
     assert kinds == ["forecast"] * 8
+    assert "never_advised" in {row["code"] for row in rows_of(by_flow, "run_event")}
+
+
+def test_the_flow_allocates_capacity_as_the_command_does(site: Site) -> None:
+    hour, free = this_hour(), site.folder / "free.csv"
+    free.write_text("region,device,devices\naws:eu-west-3,A100 40GB,8\naws:eu-north-1,A100 40GB,4\n")
+    site.set("plan", capacities=[str(free)])
+    state = run(site, as_of=hour, offline=True)
+    assert state.is_completed()
+    (by_flow,) = published(site)
+    by_command = site.folder / "command"
+    settings = ["--config", str(site.config()), "--as-of", hour.isoformat(), "--offline"]
+    assert main(["run", "--json", *settings, "--manifest", str(site.queue), "--out", str(by_command)]) == 0
+    assert tables(by_flow) == tables(by_command / "v1/runs" / by_flow.name)
+    jobs = {row["job_id"]: row["plan_status"] for row in rows_of(by_flow, "rec_job")}
+    assert jobs["moves"] == "ok"
+    assert set(jobs.values()) == {"ok", "no_capacity"}
+    assert "allocation" in {row["code"] for row in rows_of(by_flow, "run_event")}
 
 
 def test_the_artifacts_hold_the_advice_and_the_night_in_brief(site: Site, client: SyncPrefectClient) -> None:

@@ -13,7 +13,7 @@ import pytest
 import opencarbon as oc
 from opencarbon.errors import ConfigError, ManifestError
 from opencarbon.settings import load_settings
-from opencarbon.sources.intensity_files import read_intensity_file
+from opencarbon.sources.intensity_files.reading import read_intensity_file
 from opencarbon.tables.contracts import PUBLISHED
 from tests.example import EXAMPLE, Release
 

@@ -202,7 +202,20 @@ def test_zones_to_pull_are_those_of_allowed_current_and_default_regions_only(tmp
     with a_night(settings_for(tmp_path, plan={"default_region": "aws:eu-west-1"}), queue) as night:
         zones = pipeline.read(night).zones
 
-    assert ("DE", "FR", "IE", "SE-SE3") == zones
+    assert ("DE", "FR", "IE", "SE", "SE-SE3") == zones
+
+
+def test_zones_of_baselines_are_pulled_first(tmp_path: Path) -> None:
+    queue = write_queue(
+        tmp_path / "q.parquet",
+        current_region=["aws:eu-west-3", None, "aws:eu-west-3"],
+        allowed_regions=pa.array([[], ["aws:eu-central-1"], ["aws:eu-north-1"]], pa.list_(pa.string())),
+    )
+
+    with a_night(settings_for(tmp_path, plan={"default_region": "aws:eu-west-1"}), queue) as night:
+        zones = pipeline.read(night).zones
+
+    assert ("FR", "IE", "DE", "SE", "SE-SE3") == zones
 
 
 class TestLog:

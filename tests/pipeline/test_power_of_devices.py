@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from opencarbon.catalog import Catalog, load_catalog
-from opencarbon.estimation.power_fractions import POWER_FRACTIONS_SOURCE, power_fractions
+from opencarbon.estimation.energy.power_fractions import POWER_FRACTIONS_SOURCE, power_fractions
 from opencarbon.pipeline.context import build_context
 from opencarbon.pipeline.fits import collect_runs, fit_for_profile
 from opencarbon.settings import Settings

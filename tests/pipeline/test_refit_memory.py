@@ -13,14 +13,14 @@ import pytest
 from opencarbon import pipeline
 from opencarbon.catalog import load_catalog
 from opencarbon.cli.tables import summary_lines
-from opencarbon.estimation.fit_evidence import log10_alpha_at_utilisation
+from opencarbon.estimation.fitting.fit_evidence import log10_alpha_at_utilisation
 from opencarbon.estimation.hours import fitted_device_hours
 from opencarbon.pipeline import Outcome
 from opencarbon.pipeline.fit_memory import previous_fits, refit_of_night
 from opencarbon.pipeline.refit import refit_devices
 from opencarbon.publishing.parquet import read_table
 from opencarbon.settings import Settings, load_settings
-from opencarbon.sources.fit_store import StoredFits, keep_fits
+from opencarbon.sources.store.fits import StoredFits, keep_fits
 from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import DEVICE_FITS
 from tests.epoch_table import H100, MI300X, Row, as_csv, rows, with_cells

@@ -13,8 +13,8 @@ from opencarbon.pipeline.reproduce import Reproduction, reproduce
 from opencarbon.settings import load_settings
 from opencarbon.tables.reproduction import METHOD_ESTIMATE, REPRODUCED
 from tests.connections import recorded
+from tests.grid_server import FileServer
 from tests.pipeline.pages import assert_tables_are_read_equal, files
-from tests.sources.servers import FileServer
 
 EPOCH = Path(__file__).parents[1] / "data" / "epoch_ai" / "models_2026.csv"
 CONTRACTS = REPRODUCED | {METHOD_ESTIMATE.name: METHOD_ESTIMATE}

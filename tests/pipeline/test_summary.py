@@ -39,15 +39,30 @@ def test_the_total_is_that_of_the_run(example: Release) -> None:
     assert [row for row in totals if row["scope"] == "run"] == [summary_of_run(example.latest).total]
 
 
-def test_budgets_are_those_of_single_jobs_and_of_all_jobs_together(example: Release) -> None:
+def test_jobs_over_their_budget_are_named_with_their_excess(example: Release) -> None:
     advice = example.frame("rec_job")
+    over = advice[advice["budget_status"] == "over"]
+
     summary = summary_of_run(example.latest)
 
-    assert int((advice["budget_status"] == "over").sum()) == summary.jobs_over_budget
-    assert 1 == summary.jobs_over_budget
-    assert summary.is_over_budget(None)
-    alone = type(summary)(summary.total, [], {}, 0, summary.advised_kgco2e, 0)
-    assert advice["advised_total_kgco2e"].sum() == pytest.approx(alone.advised_kgco2e, rel=1e-12)
-    assert not alone.is_over_budget(None)
-    assert not alone.is_over_budget(alone.advised_kgco2e)
-    assert alone.is_over_budget(alone.advised_kgco2e * 0.999)
+    assert 1 == len(over) == summary.jobs_over_budget
+    (found,) = summary.over
+    assert ("job", over["job_id"].iloc[0]) == (found.scope, found.name)
+    excess = over["advised_total_kgco2e"].iloc[0] - over["carbon_budget_kgco2e"].iloc[0]
+    assert excess == pytest.approx(found.over_by_kgco2e)
+    assert excess > 0
+
+
+def test_regions_that_take_too_much_stand_in_it_and_the_sum_of_the_run_says_so(example: Release) -> None:
+    regions = example.frame("rec_region").set_index("region")
+    too_much = regions[regions["shifted_peak_power_mw"] > 10].sort_values(
+        "shifted_peak_power_mw", ascending=False
+    )
+
+    summary = summary_of_run(example.latest)
+
+    assert {"not_claimed"} == set(too_much["saving_status"])
+    assert {"potential"} == set(regions["saving_status"].drop(too_much.index))
+    assert too_much["shifted_peak_power_mw"].to_dict() == summary.not_claimed
+    assert list(too_much.index) == list(summary.not_claimed)
+    assert ("not_claimed", None) == (summary.total["saving_status"], summary.total["saving_kgco2e"])

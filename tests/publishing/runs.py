@@ -22,7 +22,7 @@ from tests.tables.make_tables import make_release
 CONTRACTS = {
     name: PUBLISHED[name] for name in ("dim_run", "dim_source", "dim_device", "fact_total", "fact_device_fit")
 }
-"""Few tables, so that tests are quick; the three of the history are among them."""
+"""Few tables, so that tests are quick; three of the history are among them."""
 FEWEST = {name: CONTRACTS[name] for name in ("dim_run", "dim_source", "fact_total")}
 """Fewer still, to publish hundreds of times."""
 

@@ -91,7 +91,8 @@ def test_a_field_tells_type_unit_and_constraints() -> None:
 def test_a_key_is_required_and_a_list_of_values_is_an_enum() -> None:
     fields = {field["name"]: field for field in resource("rec_job")["schema"]["fields"]}
     assert fields["job_id"]["constraints"] == {"required": True}
-    assert fields["saving_status"]["constraints"] == {"required": True, "enum": ["potential", "allocated"]}
+    statuses = ["potential", "allocated", "not_claimed"]
+    assert fields["saving_status"]["constraints"] == {"required": True, "enum": statuses}
 
 
 def test_a_table_in_parts_lists_its_files() -> None:

@@ -99,7 +99,7 @@ def test_the_manifest_tells_what_was_published(tmp_path: Path) -> None:
     (run,) = tables_of(MONDAY)["dim_run"].to_pylist()
     path = tmp_path / "v1" / "runs" / MONDAY / "fact_total" / "part-0.parquet"
     assert manifest["tables"].pop("fact_total") == {
-        "contract_version": "1.0",
+        "contract_version": "1.1",
         "rows": 3,
         "bytes": path.stat().st_size,
         "parts": 1,

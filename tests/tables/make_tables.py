@@ -156,6 +156,8 @@ def _distinct(column: Column, size: int) -> Values:
         return pa.array(column.allowed[:size])
     if pa.types.is_string(column.type):
         return pa.array([f"{column.name}-{number:07d}" for number in range(size)])
+    if pa.types.is_boolean(column.type):
+        return pa.array([False, True][:size])
     if pa.types.is_date(column.type):
         return pa.array(np.datetime64(_FIRST_DAY) + np.arange(size)).cast(pa.date32())
     if pa.types.is_timestamp(column.type):

@@ -49,7 +49,7 @@ def test_a_foreign_key_points_to_the_whole_key_of_a_published_table(contract: Co
 
 
 def _changed(**changes: object) -> tuple[Snapshot, Snapshot]:
-    stored = snapshot_of(PUBLISHED["fact_total"])
+    stored = snapshot_of(PUBLISHED["fact_total"]) | {"version": "1.0"}
     return stored, copy.deepcopy(stored) | changes
 
 

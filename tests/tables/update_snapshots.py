@@ -10,21 +10,21 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from opencarbon.tables.backtest import BACKTEST_TABLES
 from opencarbon.tables.columns import type_name
 from opencarbon.tables.contracts import PUBLISHED, Contract
 from opencarbon.tables.evaluation import EVALUATED_TABLES
-from opencarbon.tables.inputs import GRID_INTENSITY, PLANNED_JOBS, REJECTED_ROWS, RUN_HISTORY
+from opencarbon.tables.inputs import COMPLETED_JOBS, GRID_INTENSITY, PLANNED_JOBS, REJECTED_ROWS, RUN_HISTORY
 from opencarbon.tables.reproduction import METHOD_ESTIMATE, REPRODUCED
 
 DIRECTORY: Final = Path(__file__).parent / "contracts"
+_UNPUBLISHED = (PLANNED_JOBS, COMPLETED_JOBS, REJECTED_ROWS, GRID_INTENSITY, RUN_HISTORY, METHOD_ESTIMATE)
 CONTRACTS: Final[dict[str, Contract]] = (
     PUBLISHED
     | REPRODUCED
     | EVALUATED_TABLES
-    | {
-        contract.name: contract
-        for contract in (PLANNED_JOBS, REJECTED_ROWS, GRID_INTENSITY, RUN_HISTORY, METHOD_ESTIMATE)
-    }
+    | BACKTEST_TABLES
+    | {contract.name: contract for contract in _UNPUBLISHED}
 )
 COMMAND: Final = "python -m tests.tables.update_snapshots"
 Snapshot = dict[str, Any]

@@ -21,7 +21,7 @@ from opencarbon.estimation.baselines.method import (
     jobs_for_methods,
     only_where,
 )
-from opencarbon.estimation.curves import KIND_CODE, MISSING
+from opencarbon.estimation.grid.curves import KIND_CODE, MISSING
 from opencarbon.estimation.region_columns import PUE_HALF_WIDTH, Regions, place_half_width
 from opencarbon.physics.carbon import Z80, operational_kgco2e
 from opencarbon.physics.power import energy_kwh

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opencarbon.catalog.catalog import PaperDevice
-from opencarbon.estimation.curves import PlanningCurves
+from opencarbon.estimation.grid.curves import PlanningCurves
 from opencarbon.estimation.hours import row_of_device
 from opencarbon.estimation.region_columns import Regions
 from opencarbon.estimation.work import known_training_flop, numbers, texts

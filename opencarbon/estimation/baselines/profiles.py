@@ -13,7 +13,7 @@ from opencarbon.estimation.baselines.method import (
     of_each,
     only_where,
 )
-from opencarbon.estimation.power import power_of_devices
+from opencarbon.estimation.energy.power import power_of_devices
 from opencarbon.estimation.work import work_of_jobs
 
 

@@ -18,7 +18,7 @@ from opencarbon.estimation.baselines.method import (
     of_each,
     only_where,
 )
-from opencarbon.estimation.regressors import fit_regressor
+from opencarbon.estimation.fitting.regressors import fit_regressor
 from opencarbon.physics.llmcarbon import (
     FLEET_UTILISATION,
     LIFETIME_H,

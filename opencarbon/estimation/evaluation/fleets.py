@@ -18,7 +18,7 @@ import pyarrow as pa
 from opencarbon.estimation.evaluation.folds import SPLITS, Split
 from opencarbon.estimation.evaluation.methods import CALIBRATED, EVALUATED, Facts
 from opencarbon.estimation.evaluation.rows import Integers, Rows
-from opencarbon.estimation.history_runs import OWN_FLEET, OWN_HISTORY
+from opencarbon.estimation.fitting.history_runs import OWN_FLEET, OWN_HISTORY
 from opencarbon.tables.conform import conform
 from opencarbon.tables.evaluation import EVALUATION_FLEET
 

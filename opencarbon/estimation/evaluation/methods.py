@@ -17,9 +17,9 @@ from opencarbon.estimation.baselines.throughput import CONSTANT_UTILISATION
 from opencarbon.estimation.evaluation.paper_form import PaperForm, mean_of_ends
 from opencarbon.estimation.evaluation.rows import Floats, Integers, Rows, Work
 from opencarbon.estimation.evaluation.widths import INNER_FOLDS, Central, symmetric_width
-from opencarbon.estimation.fits import fit_devices
+from opencarbon.estimation.fitting.fits import fit_devices
+from opencarbon.estimation.fitting.regressors import LEAST_RUNS, Kind, fit_regression
 from opencarbon.estimation.hours import fitted_device_hours
-from opencarbon.estimation.regressors import LEAST_RUNS, Kind, fit_regression
 from opencarbon.physics.llmcarbon import chip_of, tflop_per_s
 
 CALIBRATED: Final = "calibrated"

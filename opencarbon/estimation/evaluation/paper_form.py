@@ -6,7 +6,7 @@ import numpy as np
 
 from opencarbon.estimation.evaluation.rows import Flags, Floats, Rows, Work
 from opencarbon.estimation.evaluation.widths import inner_folds, width_of
-from opencarbon.estimation.paper_fits import PAPER_HALF_WIDTH
+from opencarbon.estimation.fitting.paper_fits import PAPER_HALF_WIDTH
 from opencarbon.physics.throughput import device_hours, log10_alpha, mean_of_ends_device_hours
 
 LEAST_RUNS = 2

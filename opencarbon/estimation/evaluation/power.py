@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from opencarbon.estimation.energy_errors import carbon_errors, energy_errors
+from opencarbon.estimation.energy.energy_errors import carbon_errors, energy_errors
 from opencarbon.estimation.evaluation.methods import CALIBRATED, Facts
 from opencarbon.estimation.evaluation.score_table import Predicted, method_scores
 from opencarbon.estimation.evaluation.scores import interval_score

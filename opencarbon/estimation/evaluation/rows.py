@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from opencarbon.estimation.paper_fits import device_group
+from opencarbon.estimation.fitting.paper_fits import device_group
 from opencarbon.physics.throughput import FLOP_PER_TFLOP_HOUR
 
 Floats = npt.NDArray[np.float64]

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from opencarbon.catalog import squeeze
 from opencarbon.catalog.paper import PaperFacts
-from opencarbon.estimation.paper_fits import PAPER_HALF_WIDTH, device_group
+from opencarbon.estimation.fitting.paper_fits import PAPER_HALF_WIDTH, device_group
 from opencarbon.estimation.reproduction.predictions import KG_PER_TONNE, AlphaInterval, table_1_intervals
 from opencarbon.physics.llmcarbon import chip_of, tflop_per_s
 from opencarbon.physics.throughput import log10_alpha

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from opencarbon.estimation.baselines.throughput import CONSTANT_UTILISATION
-from opencarbon.estimation.fits import Profile, fit_devices
-from opencarbon.estimation.regressors import Kind, Regressor, fit_regressor
+from opencarbon.estimation.fitting.fits import Profile, fit_devices
+from opencarbon.estimation.fitting.regressors import Kind, Regressor, fit_regressor
 from opencarbon.physics.carbon import operational_kgco2e
 from opencarbon.physics.llmcarbon import device_hours_at
 from opencarbon.physics.power import energy_kwh

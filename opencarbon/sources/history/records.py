@@ -42,7 +42,7 @@ class Records:
     faults: list[Fault]
 
 
-def read_records(content: bytes, shown: str) -> Records:
+def read_records(content: bytes, shown: str, *, expected: str = _SAID) -> Records:
     """Take a file apart, whatever of the kinds it is.
 
     Parameters
@@ -51,6 +51,8 @@ def read_records(content: bytes, shown: str) -> Records:
         Parquet by its magic bytes; else UTF-8 text, with or without a byte order mark.
     shown : str
         Name of the file, for messages.
+    expected : str, optional
+        What the file should be, for messages.
 
     Returns
     -------
@@ -67,13 +69,13 @@ def read_records(content: bytes, shown: str) -> Records:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         raise SourceShapeError(
-            f"{shown} is neither Parquet nor UTF-8 text (byte {problem.start}); {_SAID}"
+            f"{shown} is neither Parquet nor UTF-8 text (byte {problem.start}); {expected}"
         ) from None
     start = text[:1024].lstrip()
     if not start:
-        raise SourceShapeError(f"{shown} is empty; {_SAID}")
+        raise SourceShapeError(f"{shown} is empty; {expected}")
     if start.startswith("<"):
-        raise SourceShapeError(f"{shown} is a web page (HTML or XML); {_SAID}")
+        raise SourceShapeError(f"{shown} is a web page (HTML or XML); {expected}")
     if start.startswith(("{", "[")):
         return _json(text, shown)
     if is_log(text):

@@ -7,6 +7,8 @@ None of these files ships with the project, as their licences do not let it. The
 - ``shifting_2022_expected.csv``: ``zone,job_hours,slack_hours,n_starts,mean_baseline_sum_ci,
   mean_deferred_sum_ci,mean_deferred_interruptible_sum_ci``, the means over starts of that repository's results, for any
   zones; a row whose result was not published has empty means;
+- ``annual_by_zone_2021_2025.csv``: ``zone,year,carbon_intensity_gco2eq_kwh`` among others, means of years (package
+  @tgwf/co2 0.19.0, data/electricity-maps/yearly_*.js);
 - ``lets_wait_awhile_2020/ger_ci.csv``, ``gb_ci.csv`` and ``fr_ci.csv``: ``Time,Carbon Intensity`` of 2020 every 15 or
   30 minutes (github.com/dos-group/lets-wait-awhile, data).
 """
@@ -53,6 +55,15 @@ def hourly_2022() -> tuple[list[str], Floats]:
     rows = _rows("hourly_2022_123_zones.csv")
     zones = [name for name in rows[0] if name != "datetime_utc"]
     return zones, np.array([[float(row[zone]) for row in rows] for zone in zones])
+
+
+def annual_means(year: int) -> dict[str, float]:
+    """Mean of a year by zone [gCO2e/kWh]."""
+    return {
+        row["zone"]: float(row["carbon_intensity_gco2eq_kwh"])
+        for row in _rows("annual_by_zone_2021_2025.csv")
+        if row["year"] == str(year) and row["carbon_intensity_gco2eq_kwh"]
+    }
 
 
 def expected_means() -> list[ExpectedMeans]:

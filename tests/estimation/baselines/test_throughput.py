@@ -15,7 +15,7 @@ from opencarbon.estimation.baselines.throughput import (
     NO_WORK,
     UNKNOWN_CHIP,
 )
-from opencarbon.estimation.regressors import Kind, fit_regressor
+from opencarbon.estimation.fitting.regressors import Kind, fit_regressor
 from tests.estimation.baselines.contexts import A100, Row, catalog_context, estimate, estimates, planned
 
 LLMCARBON = ("llmcarbon", "llmcarbon-as-published")

@@ -11,7 +11,7 @@ from opencarbon.estimation.evaluation.methods import LnHours
 from opencarbon.estimation.evaluation.paper_form import PaperForm
 from opencarbon.estimation.evaluation.rows import Rows, Work
 from opencarbon.estimation.evaluation.widths import inner_folds, width_of
-from opencarbon.estimation.fits import fit_devices
+from opencarbon.estimation.fitting.fits import fit_devices
 from opencarbon.estimation.hours import fitted_device_hours
 from opencarbon.physics.throughput import device_hours, log10_alpha, mean_of_ends_device_hours
 from tests.estimation.evaluation.samples import (

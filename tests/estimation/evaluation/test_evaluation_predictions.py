@@ -18,7 +18,7 @@ from opencarbon.estimation.evaluation import (
     score_table,
 )
 from opencarbon.estimation.evaluation.folds import SPLITS, Split, folds
-from opencarbon.estimation.training_runs import training_runs
+from opencarbon.estimation.fitting.training_runs import training_runs
 from tests.estimation.evaluation.samples import A100, H100, catalog, facts, planted, run, table
 
 RUNS = planted()

@@ -8,8 +8,8 @@ import pytest
 
 from opencarbon.catalog import Catalog, load_catalog
 from opencarbon.catalog.paper import PaperFacts, load_paper
+from opencarbon.estimation.fitting.training_runs import training_runs as judged
 from opencarbon.estimation.reproduction import RefittedHours, paper_cells
-from opencarbon.estimation.training_runs import training_runs as judged
 
 
 @pytest.fixture(scope="session")
