@@ -35,7 +35,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import AwareDatetime, SecretStr
 
 from opencarbon import pipeline
-from opencarbon.cli.app import call
+from opencarbon.cli.calls import call
 from opencarbon.cli.night import show_outcome
 from opencarbon.cli.options import RunOptions, moment, settings_of
 from opencarbon.cli.tables import artifact_rows, summary_markdown

@@ -4,8 +4,10 @@ Every quantity has one unit in the whole code base. A source that speaks another
 with the functions and constants below.
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+HOUR: Final = timedelta(hours=1)
 SECONDS_PER_HOUR: Final = 3600.0
 HOURS_PER_DAY: Final = 24.0
 HOURS_PER_YEAR: Final = 8760.0
@@ -14,7 +16,6 @@ FLOP_PER_TFLOP: Final = 1e12
 WATTS_PER_KILOWATT: Final = 1e3
 WATTS_PER_MEGAWATT: Final = 1e6
 GRAMS_PER_KILOGRAM: Final = 1e3
-GB_PER_BYTE: Final = 1e-9
 
 UNIT_SUFFIXES: Final[dict[str, str]] = {
     "_gco2e_per_kwh": "gCO2e/kWh",
@@ -33,6 +34,22 @@ UNIT_SUFFIXES: Final[dict[str, str]] = {
     "_utc": "UTC",
 }
 """Suffix of a column name -> unit in the dictionary. The longest suffix that fits decides."""
+
+
+def whole_hour(moment: datetime) -> datetime:
+    """Start of the hour in UTC that a moment lies in.
+
+    Parameters
+    ----------
+    moment : datetime
+        Aware. In zones with an offset of half an hour, hours of the clock are not hours of the grid.
+
+    Returns
+    -------
+    datetime
+        In UTC.
+    """
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def unit_of(name: str) -> str | None:

@@ -8,6 +8,12 @@ import pytest
 from tests.example import Release, publish_example
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A thread that Prefect leaves running draws its jitter while strategies are drawn, which is no fault of theirs."""
+    drawn = "ignore:Do not use the `random` module inside strategies"
+    config.addinivalue_line("filterwarnings", f"{drawn}:hypothesis.errors.HypothesisDeprecationWarning")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:

@@ -185,6 +185,19 @@ def test_relative_paths_of_a_file_count_from_its_folder(tmp_path: Path) -> None:
     assert str(tmp_path / "models.csv") == settings.epoch_ai.models_url
 
 
+@pytest.mark.parametrize(
+    "name", ["regions", "devices", "store.files", "history.files", "hindsight.completed", "plan.capacities"]
+)
+def test_every_list_of_files_counts_from_the_folder_of_the_file(tmp_path: Path, name: str) -> None:
+    section, _, key = name.rpartition(".")
+    header = f"[{section}]\n" if section else ""
+
+    settings = load_settings(toml(tmp_path, f"{header}{key} = ['a.csv']\n"))
+
+    found = getattr(getattr(settings, section) if section else settings, key)
+    assert (str(tmp_path / "a.csv"),) == found
+
+
 class TestSecrets:
     def test_a_token_in_a_file_is_refused_without_being_repeated(self, tmp_path: Path) -> None:
         config = toml(tmp_path, f"[electricity_maps]\ntoken = '{TOKEN}'\n")

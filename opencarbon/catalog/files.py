@@ -19,9 +19,6 @@ from opencarbon.tables.contracts import PUBLISHED
 
 _TEXT_BY_DEFAULT: Final = pa.string()
 
-_PAPER_KEYS: Final = ("published_log10_alpha_low", "published_log10_alpha_high", "published_tdp_w")
-"""What a paper publishes about a device; they stand together."""
-
 _DEVICE_KEYS: Final = (
     *(name for name in PUBLISHED["dim_device"].columns if name != "device"),
     *("device", "aliases", "part_aliases", "published_log10_alpha_low", "published_log10_alpha_high"),

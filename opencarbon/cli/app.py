@@ -1,16 +1,14 @@
-"""Commands, arguments and exit statuses. Every command imports what it needs when it is called."""
+"""Commands and their arguments. Every command imports what it needs when it is called."""
 
-import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
-from rich.console import Console
+from cyclopts import App, Parameter
 
+from opencarbon.cli.calls import call
 from opencarbon.cli.options import (
     AsOf,
     Config,
@@ -26,10 +24,7 @@ from opencarbon.cli.options import (
 )
 from opencarbon.cli.pull_app import pull
 from opencarbon.cli.store import store
-from opencarbon.errors import ConfigError, ManifestError, OpenCarbonError
-
-USAGE: Final = 2
-FAILED: Final = 1
+from opencarbon.errors import ConfigError
 
 app = App(
     name="opencarbon",
@@ -227,7 +222,10 @@ def backtest(
     intensities: Annotated[
         tuple[str, ...],
         Parameter(
-            consume_multiple=True, negative=(), help="Files of carbon intensities instead of the store."
+            show_default=False,
+            consume_multiple=True,
+            negative=(),
+            help="Files of carbon intensities instead of the store.",
         ),
     ] = (),
     every: Annotated[int, Parameter(help="Hours from one moment to the next.")] = 24,
@@ -237,7 +235,12 @@ def backtest(
     slack_hours: Annotated[float, Parameter(help="Hours that jobs may be put off at most.")] = 24.0,
     regions: Annotated[
         tuple[str, ...],
-        Parameter(consume_multiple=True, negative=(), help="Default: one of every zone with measured hours."),
+        Parameter(
+            show_default=False,
+            consume_multiple=True,
+            negative=(),
+            help="Default: one of every zone with measured hours.",
+        ),
     ] = (),
     published_after: Annotated[
         float | None,
@@ -279,57 +282,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status, see :func:`call`.
+        Exit status, see :func:`opencarbon.cli.calls.call`.
     """
     return call(app, list(sys.argv[1:] if arguments is None else arguments))
-
-
-def call(commands: App, tokens: list[str]) -> int:
-    """Run a command, and turn errors into one readable block and an exit status.
-
-    Parameters
-    ----------
-    commands : App
-    tokens : list of str
-        The command line; ``--debug`` anywhere in it lets errors through with their traceback.
-
-    Returns
-    -------
-    int
-        Exit status: 0 published; 3 published, but strict; 4 published, over budget; 2 nothing published for bad usage,
-        configuration or manifests; 1 anything else.
-    """
-    debug = "--debug" in tokens
-    words = [word for word in tokens if word != "--debug"]
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # names of jobs may hold what the terminal's encoding lacks
-            stream.reconfigure(errors="backslashreplace")
-    errors = Console(stderr=True)
-    try:
-        status = commands(words, exit_on_error=False, print_error=True, error_console=errors)
-        sys.stdout.flush()
-    except CycloptsError:
-        return USAGE
-    except KeyboardInterrupt:
-        _say(errors, "stopped")
-        return FAILED
-    except (
-        BrokenPipeError
-    ):  # whoever read the output has seen enough; Python is not to try again on its way out
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    except OpenCarbonError as problem:
-        if debug:
-            raise
-        _say(errors, f"error: {problem}")
-        return USAGE if isinstance(problem, ConfigError | ManifestError) else FAILED
-    except Exception as problem:
-        if debug:
-            raise
-        _say(errors, f"error: unexpected {type(problem).__name__}: {problem} (--debug shows where)")
-        return FAILED
-    return int(status or 0)
-
-
-def _say(errors: Console, words: str) -> None:
-    errors.print(words, style="red", markup=False, highlight=False, soft_wrap=True)

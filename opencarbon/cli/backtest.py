@@ -144,7 +144,7 @@ def _title(made: Backtest) -> str:
     moments = f"1 moment from {first:%Y-%m-%d %H:%M} UTC"
     if others:
         moments = f"{1 + len(others)} moments from {first:%Y-%m-%d %H:%M} to {others[-1]:%Y-%m-%d %H:%M} UTC"
-    return f"{moments}, {len(made.regions)} regions, put off by at most {made.question.slack_hours:g} h"
+    return f"{moments}, {len(made.regions)} region{'s' * (len(made.regions) > 1)}, put off by at most {made.question.slack_hours:g} h"
 
 
 def _table(made: Backtest) -> Table:
@@ -188,4 +188,4 @@ def _lines(made: Backtest) -> Iterator[str]:
 
 
 def _figure(value: float | None, form: str) -> str:
-    return "" if value is None else f"{value:{form}}".replace("%", " %")
+    return "" if value is None else f"{value:z{form}}".replace("%", " %")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from opencarbon.errors import ConfigError
 from opencarbon.settings import Settings, load_settings
+from opencarbon.units import whole_hour
 
 Manifests = Annotated[
     list[str],
@@ -20,6 +21,7 @@ Manifests = Annotated[
 Histories = Annotated[
     tuple[str, ...],
     Parameter(
+        show_default=False,
         name="--history",
         consume_multiple=True,
         negative=(),
@@ -29,6 +31,7 @@ Histories = Annotated[
 Completed = Annotated[
     tuple[str, ...],
     Parameter(
+        show_default=False,
         name="--completed",
         consume_multiple=True,
         negative=(),
@@ -45,6 +48,7 @@ ProfileName = Annotated[
 MethodNames = Annotated[
     tuple[str, ...],
     Parameter(
+        show_default=False,
         name="--method",
         consume_multiple=True,
         negative=(),
@@ -65,6 +69,7 @@ class FileOptions:
     file: Annotated[
         tuple[str, ...],
         Parameter(
+            show_default=False,
             consume_multiple=True,
             negative=(),
             help="Import these files instead: Electricity Maps' CSV exports, any CSV or Parquet (see store.columns).",
@@ -159,7 +164,7 @@ def settings_of(
     return load_settings(config, said)
 
 
-def moment(text: str | None, *, option: str = "--as-of") -> datetime:
+def moment(text: str | None, *, option: str = "--as-of", dates: bool = False) -> datetime:
     """The moment to look from.
 
     Parameters
@@ -168,6 +173,8 @@ def moment(text: str | None, *, option: str = "--as-of") -> datetime:
         ISO 8601 with a time zone; None is now, floored to the hour.
     option : str, optional
         Where it was said.
+    dates : bool, optional
+        A date alone will do: its first moment in UTC.
 
     Returns
     -------
@@ -180,13 +187,19 @@ def moment(text: str | None, *, option: str = "--as-of") -> datetime:
         Where the text is no moment, or has no time zone.
     """
     if text is None:
-        return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        return whole_hour(datetime.now(UTC))
+    is_date = dates and len(text) <= len("2026-11-16")
     try:
+        if is_date:
+            return datetime.combine(date.fromisoformat(text), time(), UTC)
         given = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(
-            f"{option} {text!r} is no ISO 8601 time: write it like 2026-11-16T00:00:00Z"
-        ) from None
-    if given.tzinfo is None:
-        raise ConfigError(f"{option} {text!r} has no time zone: write {given.isoformat()}Z for UTC")
-    return given.astimezone(UTC)
+        if given.tzinfo is not None:
+            return given.astimezone(UTC)
+    except (ValueError, OverflowError):  # 0001-01-01T00:00:00+01:00 is before the first moment
+        kind, like = (
+            ("date or time", "2026-11-16 or 2026-11-16T06:00:00Z")
+            if dates
+            else ("time", "2026-11-16T00:00:00Z")
+        )
+        raise ConfigError(f"{option} {text!r} is no ISO 8601 {kind}: write it like {like}") from None
+    raise ConfigError(f"{option} {text!r} has no time zone: write {given.isoformat()}Z for UTC")

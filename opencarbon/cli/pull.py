@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from rich import box
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opencarbon.cli.night import shown_progress
+from opencarbon.cli.options import moment
 from opencarbon.cli.tables import console_for, printable, write_json
 from opencarbon.errors import ConfigError
 from opencarbon.pipeline.backfill import GridPull, pull_past_grid, zones_in_force
@@ -18,8 +19,8 @@ from opencarbon.settings import Settings
 from opencarbon.sources.electricity_maps.past import Span
 from opencarbon.sources.locations import public_name
 from opencarbon.sources.store.purge import contents_of
+from opencarbon.units import HOUR, whole_hour
 
-_HOUR: Final = timedelta(hours=1)
 _USUAL: Final = timedelta(days=10)
 """Length of the range where no start is given."""
 
@@ -100,9 +101,9 @@ def span_of(start: str | None, end: str | None, *, now_utc: datetime) -> Span:
     ConfigError
         Where one is no time, or the range holds no hour that has ended.
     """
-    running = now_utc.replace(minute=0, second=0, microsecond=0)
-    until = running if end is None else min(_moment("--to", end), running)
-    since = until - _USUAL if start is None else _moment("--from", start)
+    running = whole_hour(now_utc)
+    until = running if end is None else min(_next_hour("--to", end), running)
+    since = until - _USUAL if start is None else _next_hour("--from", start)
     if since < _FIRST:
         raise ConfigError(f"--from {start} is before {_FIRST:%Y}: Electricity Maps has no older data")
     if since >= until:
@@ -113,21 +114,11 @@ def span_of(start: str | None, end: str | None, *, now_utc: datetime) -> Span:
     return Span(since, until)
 
 
-def _moment(option: str, text: str) -> datetime:
+def _next_hour(option: str, text: str) -> datetime:
     """A date or time, at the next full hour in UTC."""
-    try:
-        is_date = len(text) <= len("2026-11-16")
-        given = datetime.combine(date.fromisoformat(text), time(), UTC) if is_date else None
-        moment = given or datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(
-            f"{option} {text!r} is no ISO 8601 date or time: write it like 2026-11-16 or 2026-11-16T06:00:00Z"
-        ) from None
-    if moment.tzinfo is None:
-        raise ConfigError(f"{option} {text!r} has no time zone: write {moment.isoformat()}Z for UTC")
-    moment = moment.astimezone(UTC)
-    full = moment.replace(minute=0, second=0, microsecond=0)
-    return full if full == moment else full + _HOUR
+    given = moment(text, option=option, dates=True)
+    full = whole_hour(given)
+    return full if full == given else full + HOUR
 
 
 def _content(pulled: GridPull) -> dict[str, Any]:

@@ -23,7 +23,13 @@ def pull_grid(
     ] = None,
     zones: Annotated[
         tuple[str, ...],
-        Parameter(name="--zones", consume_multiple=True, negative=(), help="Default: those of all regions."),
+        Parameter(
+            show_default=False,
+            name="--zones",
+            consume_multiple=True,
+            negative=(),
+            help="Default: those of all regions.",
+        ),
     ] = (),
     files: FileOptions | None = None,
     config: Config = None,

@@ -72,9 +72,7 @@ def purge(
     from opencarbon.cli.tables import write_json
     from opencarbon.sources.store.purge import purge as delete
 
-    before_utc = moment(
-        f"{before}T00:00:00Z" if len(before) == len("2026-11-16") else before, option="--before"
-    )
+    before_utc = moment(before, option="--before", dates=True)
     done = delete(settings_of(config, None).store.root, before_utc=before_utc, is_for_real=yes)
     if json:
         write_json(_plain(asdict(done)) | {"is_deleted": yes})

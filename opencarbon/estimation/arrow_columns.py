@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from opencarbon.estimation.grid.curves import KINDS
+from opencarbon.tables.columns import TIMESTAMP
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -47,7 +48,7 @@ def moment(start_utc: datetime, hours: Floats) -> pa.Array[Any]:
     """
     lost = ~np.isfinite(hours)
     micros = np.rint(np.where(lost, 0.0, hours) * 3.6e9).astype(np.int64) + round(start_utc.timestamp() * 1e6)
-    return pa.array(micros, pa.int64(), mask=lost).cast(pa.timestamp("us", tz="UTC"))
+    return pa.array(micros, pa.int64(), mask=lost).cast(TIMESTAMP)
 
 
 def named(names: Objects, index: Integers) -> pa.Array[Any]:

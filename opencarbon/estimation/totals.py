@@ -25,9 +25,6 @@ Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Objects = npt.NDArray[np.object_]
 
-SCOPES: Final = ("run", "team", "project", "region", "device")
-"""What totals are taken over; a job belongs to the region of its baseline."""
-
 WHOLE_RUN: Final = "all jobs"
 """The value of the scope ``run``."""
 

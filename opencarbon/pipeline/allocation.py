@@ -188,7 +188,7 @@ def _outcome(found: Allocation) -> Event:
     missed = len(found.region) - placed
     detail = (
         f"capacity allocated to the whole queue, {_METHODS[found.method]}: {placed} jobs placed, {missed} not placed; emissions at most "
-        f"{100 * found.gap:.2f} % above the least that could be"
+        f"{100 * found.gap:.2f} % above the least that the jobs placed could emit"
     )
     return Event("info", "planning", None, ALLOCATION, detail)
 

@@ -30,6 +30,7 @@ from opencarbon.sources.manifests import (
 from opencarbon.tables.conform import conform, of_any_minor_version
 from opencarbon.tables.contracts import PUBLISHED, Contract
 from opencarbon.tables.inputs import DEVICE_FITS, GRID_INTENSITY, PLANNED_JOBS
+from opencarbon.units import whole_hour
 
 _ROWS_NAMED: Final = 20
 _NAME: Final = "jobs"
@@ -127,7 +128,7 @@ def _settings(settings: Settings | None, profile: Profile) -> Settings:
 
 def _moment(as_of_utc: datetime | None) -> datetime:
     if as_of_utc is None:
-        return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        return whole_hour(datetime.now(UTC))
     if as_of_utc.tzinfo is None:
         raise ConfigError(f"as_of_utc {as_of_utc.isoformat()} has no time zone: give it in UTC")
     return as_of_utc.astimezone(UTC)

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import pyarrow as pa
@@ -19,8 +19,8 @@ from opencarbon.sources.electricity_maps.past import Past, Span, pull_past, span
 from opencarbon.sources.electricity_maps.rights import known_rights
 from opencarbon.sources.store.intensities import append
 from opencarbon.tables.events import Event
+from opencarbon.units import HOUR
 
-_HOUR: Final = timedelta(hours=1)
 _STEP: Final = "pull past intensities"
 _LOG: Final = logging.getLogger("opencarbon.pipeline")
 
@@ -105,7 +105,7 @@ class _Keeper:
 
 
 def zones_in_force(settings: Settings) -> list[str]:
-    """Zones of all regions, the user's among them.
+    """Zones, and zones by the other reading, of all regions, the user's among them: those that nights ask for.
 
     Parameters
     ----------
@@ -117,7 +117,8 @@ def zones_in_force(settings: Settings) -> list[str]:
         In alphabetical order.
     """
     regions = settings_catalog(settings).regions
-    return sorted({zone for (zone,) in _tuples(regions, "zone") if zone is not None})
+    zones = (zone for both in _tuples(regions, "zone", "alternative_zone") for zone in both)
+    return sorted({zone for zone in zones if zone is not None})
 
 
 def pull_past_grid(
@@ -167,7 +168,7 @@ def pull_past_grid(
     if options.token is None:
         raise ConfigError("no token is set: put it into OPENCARBON_ELECTRICITY_MAPS__TOKEN")
     zones = list(dict.fromkeys(zones))
-    hours = {span.start_utc + lead * _HOUR for lead in range((span.end_utc - span.start_utc) // _HOUR)}
+    hours = {span.start_utc + lead * HOUR for lead in range((span.end_utc - span.start_utc) // HOUR)}
     start = min(span.start_utc, span.end_utc - TRAILING) if revise_older else span.start_utc
     there, unreadable = hours_in_store(settings, zones, Span(start, span.end_utc), clock())
     asked = {zone: (hours - there[zone].known) | there[zone].due for zone in zones}

@@ -1,6 +1,5 @@
 """Advice of the past, planned again as a night plans and held against the hours measured since."""
 
-import difflib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from opencarbon.estimation.hindsight.measured_curves import MeasuredCurves, meas
 from opencarbon.pipeline.context import Context, build_context, settings_catalog
 from opencarbon.pipeline.files import write_single, write_text
 from opencarbon.pipeline.fits import collect_runs, fit_for_profile
+from opencarbon.pipeline.jobs import refuse_unknown_region
 from opencarbon.pipeline.night import Progress, silent
 from opencarbon.pipeline.past_grid import PastGrid, StoredGrid, grid_filled_later, grid_of_files
 from opencarbon.pipeline.replay import replay
@@ -30,9 +30,9 @@ from opencarbon.publishing.figures.backtest import claims_and_outcomes
 from opencarbon.settings import Settings
 from opencarbon.tables.backtest import BACKTEST_OUTCOME, BACKTEST_SCORE, BACKTEST_TABLES
 from opencarbon.tables.conform import conform
+from opencarbon.units import HOUR
 
 _LOG: Final = logging.getLogger("opencarbon.pipeline")
-_HOUR: Final = timedelta(hours=1)
 _MOST_NAMED: Final = 12
 
 
@@ -75,8 +75,8 @@ class Question:
         -------
         list of datetime
         """
-        count = -((self.start_utc - self.end_utc) // (self.every_hours * _HOUR))
-        return [self.start_utc + step * self.every_hours * _HOUR for step in range(count)]
+        count = -((self.start_utc - self.end_utc) // (self.every_hours * HOUR))
+        return [self.start_utc + step * self.every_hours * HOUR for step in range(count)]
 
     def measured_until(self) -> datetime:
         """Where the last hour ends that a job may run in.
@@ -86,7 +86,7 @@ class Question:
         datetime
         """
         longest = int(np.ceil(max(self.job_hours) + self.slack_hours))
-        return self.moments()[-1] + longest * _HOUR
+        return self.moments()[-1] + longest * HOUR
 
 
 class Coverage(NamedTuple):
@@ -220,7 +220,7 @@ def write_backtest(made: Backtest, folder: Path) -> dict[str, int]:
 def _grid(settings: Settings, question: Question, now_utc: datetime) -> PastGrid:
     after = question.published_after
     if question.intensities:
-        return grid_of_files(question.intensities, settings, _HOUR if after is None else after)
+        return grid_of_files(question.intensities, settings, HOUR if after is None else after)
     if after is None:
         return StoredGrid(settings, now_utc)
     span = (question.start_utc, question.measured_until())
@@ -244,10 +244,11 @@ def _regions(
         if row["zone"] is not None
     }
     for name in question.regions:
+        refuse_unknown_region("--regions", name, catalog)
         if name not in zone_of:
-            near = difflib.get_close_matches(name, zone_of, 1)
-            hint = f"; did you mean {near[0]}?" if near else "; a region is provider:region"
-            raise ConfigError(f"--regions {name} is no region with a zone of the grid{hint}")
+            raise ConfigError(
+                f"--regions {name!r} has no zone of the grid, and no hours to test with: leave it out"
+            )
     known = {
         zone for zone, row in zip(measured.zones, measured.values, strict=True) if np.isfinite(row).any()
     }

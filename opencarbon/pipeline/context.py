@@ -22,6 +22,7 @@ from opencarbon.estimation.planning.plans import Field, field_of_regions
 from opencarbon.estimation.region_columns import Regions, regions_as_columns
 from opencarbon.pipeline.night import JobsRead, Night
 from opencarbon.pipeline.work import read_arrow, write_arrow
+from opencarbon.publishing.release import run_id_for
 from opencarbon.settings import Settings, masked
 
 _OUTSIDE_A_RUN: Final = frozenset(
@@ -217,7 +218,7 @@ def run_identity(
     if context.capacities is not None:
         parts["capacities"] = _digest(context.capacities)
     sha = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return f"{night.as_of_utc:%Y%m%dT%H%MZ}-{sha[:8]}", sha
+    return run_id_for(night.as_of_utc, sha), sha
 
 
 def _digest(*tables: pa.Table) -> str:

@@ -14,7 +14,7 @@ from opencarbon.estimation.fitting.training_runs import training_runs
 from opencarbon.pipeline.night import Night
 from opencarbon.settings import EstimateSettings, Profile
 from opencarbon.sources.epoch_ai import parse_models
-from opencarbon.sources.http import fetch_bytes
+from opencarbon.sources.fetching import fetch_bytes
 from opencarbon.sources.http_limits import HttpLimits
 from opencarbon.sources.storage import scheme_of
 from opencarbon.tables.events import Event

@@ -82,7 +82,8 @@ def pull_grid(night: Night, zones: tuple[str, ...]) -> tuple[pa.Table, list[Even
     """Ask Electricity Maps for these zones.
 
     What is fetched within two hours of the as-of time goes into the store, dated with the as-of time; what is fetched
-    later is used for this run and not kept, since the store must not know on one night what came days after.
+    later is used for this run and not kept, since the store must not know on one night what came days after. Of what is
+    kept, measured hours that had not begun at the as-of time are dropped.
 
     Parameters
     ----------
@@ -120,6 +121,8 @@ def pull_grid(night: Night, zones: tuple[str, ...]) -> tuple[pa.Table, list[Even
             rights=rights,
         )
         rows, warnings = pull_zones(client, zones, wanted, workers=options.concurrency)
+    if night.now_utc - night.as_of_utc <= _LIVE:
+        rows = _begun(rows, fetched_at_utc)
     return rows, [*problems, *_one_per_zone(warnings), *_keep(night, rows, fetched_at_utc)]
 
 
@@ -137,7 +140,8 @@ def known_grid(night: Night, fetched: pa.Table) -> tuple[pa.Table, list[Event]]:
     pa.Table
         ``GRID_INTENSITY``.
     list of Event
-        Intensity files, and the store or files of it, that cannot be read.
+        Intensity files, and the store or files of it, that cannot be read; and hours of intensity files that are
+        called measured and had not begun: they are left out.
     """
     events: list[Event] = []
     tables: list[pa.Table] = []
@@ -157,7 +161,8 @@ def known_grid(night: Night, fetched: pa.Table) -> tuple[pa.Table, list[Event]]:
         if isinstance(found, Event):
             events.append(found)
         else:
-            tables.append(found)
+            tables.append(_begun(found, night.as_of_utc))
+            events += _ahead(path, found.num_rows - tables[-1].num_rows)
     return pa.concat_tables(table.cast(GRID_INTENSITY.schema()) for table in (*tables, fetched)), events
 
 
@@ -204,3 +209,21 @@ def _from_file(path: str, night: Night) -> pa.Table | Event:
     made_up = pc.equal(rows["intensity_kind"], pa.scalar("example"))
     source = pc.if_else(made_up, pa.scalar("example-intensity"), rows["source_id"])
     return rows.set_column(rows.schema.get_field_index("source_id"), "source_id", source)
+
+
+def _begun(rows: pa.Table, as_of_utc: datetime) -> pa.Table:
+    """Rows without measured hours that had not begun: nobody could know them."""
+    is_ahead = (pc.field("intensity_kind") == pa.scalar("measured")) & (
+        pc.field("hour_start_utc") > pa.scalar(as_of_utc, rows.schema.field("hour_start_utc").type)
+    )
+    return rows.filter(~is_ahead)
+
+
+def _ahead(path: str, hours: int) -> Iterator[Event]:
+    """A warning where hours of an intensity file were left out."""
+    if hours:
+        detail = (
+            f"{public_name(path)}: {hours:,} measured hours begin after the as-of time and are left out: "
+            "where they are no measurements, say intensity_kind forecast or example in the file"
+        )
+        yield Event("warning", _FILES, public_name(path), "hindsight", detail)

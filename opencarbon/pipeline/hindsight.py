@@ -20,15 +20,17 @@ from opencarbon.pipeline.past_advice import SOURCE, AdviceArchive, among
 from opencarbon.pipeline.release import OUTCOMES
 from opencarbon.pipeline.work import read_arrow, write_arrow
 from opencarbon.publishing.history import read_history
-from opencarbon.publishing.layout import Layout
+from opencarbon.publishing.layout import RUN_MINUTE, Layout
 from opencarbon.publishing.past_runs import PastRun, past_runs
 from opencarbon.sources.completed_jobs import UNREAD_FILE, CompletedJobs, read_completed, sentences
 from opencarbon.sources.storage import scheme_of
 from opencarbon.sources.store.files import parquet_bytes
 from opencarbon.sources.store.intensities import read_as_of
+from opencarbon.tables.columns import TIMESTAMP
 from opencarbon.tables.contracts import PUBLISHED
 from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import COMPLETED_JOBS
+from opencarbon.units import whole_hour
 
 LATE_MEASUREMENTS: Final = timedelta(days=10)
 """How long before the last night advised runs may have ended and still be told as if they were followed: measured hours
@@ -96,7 +98,7 @@ def hindsight_of_night(night: Night, catalog: Catalog, grid: pa.Table) -> Hindsi
     archive = AdviceArchive(night, past_runs(layout, night.as_of_utc))
     found: list[pa.Table] = []
     if archive.runs:
-        before = f"{night.as_of_utc:%Y%m%dT%H%MZ}"
+        before = f"{night.as_of_utc:{RUN_MINUTE}}"
         told = read_history(layout, _CONTRACT, _TOLD, since=archive.runs[0].run_id, before=before)
         measured = _measured(night, archive.runs[0], grid)
         plan = night.settings.plan
@@ -145,7 +147,7 @@ def _given(night: Night, catalog: Catalog) -> tuple[CompletedJobs, list[Event]]:
     if len(here) < len(paths):
         detail = f"places of completed jobs not read, to stay offline: {len(paths) - len(here)}"
         events.append(Event("info", SOURCE, None, "offline", detail))
-    now = pa.scalar(night.as_of_utc, pa.timestamp("us", "UTC"))
+    now = pa.scalar(night.as_of_utc, TIMESTAMP)
     has_ended = pc.less_equal(given.jobs["finished_utc"], now)
     later = given.jobs.filter(pc.invert(has_ended))
     if later.num_rows:
@@ -175,7 +177,7 @@ def _few(code: str, words: str, jobs: pa.Table) -> Event:
 
 def _told_before_pruning(layout: Layout, night: Night, runs: Sequence[PastRun]) -> pa.Table:
     """What this very night told, when it was published before, of advice whose run was deleted since."""
-    since, before = (f"{moment:%Y%m%dT%H%MZ}" for moment in (night.as_of_utc, night.as_of_utc + _MINUTE))
+    since, before = (f"{moment:{RUN_MINUTE}}" for moment in (night.as_of_utc, night.as_of_utc + _MINUTE))
     rows = read_history(layout, _CONTRACT, _CONTRACT.columns, since=since, before=before)
     stored = pa.array([run.run_id for run in runs], pa.string())
     rows = rows.filter(pc.invert(among(rows["run_id_of_advice"], stored)))
@@ -184,7 +186,7 @@ def _told_before_pruning(layout: Layout, night: Night, runs: Sequence[PastRun]) 
 
 
 def _measured(night: Night, oldest: PastRun, grid: pa.Table) -> MeasuredCurves:
-    since = oldest.as_of_utc.replace(minute=0, second=0, microsecond=0)
+    since = whole_hour(oldest.as_of_utc)
     try:
         stored, _ = read_as_of(night.settings.store.root, night.as_of_utc, since_utc=since)
     except SourceError:  # said where the night read it
@@ -261,7 +263,7 @@ def _of_runs(
 
 def _unadvised(left: pa.Table, oldest: PastRun) -> Iterator[Event]:
     """Completed jobs that no stored run from before they began holds."""
-    is_gone = pc.less(left["started_utc"], pa.scalar(oldest.as_of_utc, pa.timestamp("us", "UTC")))
+    is_gone = pc.less(left["started_utc"], pa.scalar(oldest.as_of_utc, TIMESTAMP))
     gone, never = left.filter(is_gone), left.filter(pc.invert(is_gone))
     if gone.num_rows:
         words = f"started before the oldest stored run, {oldest.run_id} (publish.keep_runs keeps more)"

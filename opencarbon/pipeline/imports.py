@@ -3,23 +3,27 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from opencarbon.errors import SourceShapeError
 from opencarbon.pipeline.night import Progress, silent
 from opencarbon.settings import EmissionFactorType
 from opencarbon.sources.intensity_files.forms import FileForm
 from opencarbon.sources.intensity_files.reading import read_intensity_file
 from opencarbon.sources.locations import public_name
 from opencarbon.sources.store.intensities import append
-from opencarbon.sources.store.layout import bounds_of_month, months_between
+from opencarbon.sources.store.layout import LONGEST_LEAD, bounds_of_month, months_between
 from opencarbon.sources.store.reading import Query, rows_of
 from opencarbon.sources.store.rows import KEY, changes, newest, news, ordered
 from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import with_accounting_basis
+
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""An older hour is a slip: nobody measured it."""
 
 _STEP: Final = "import intensities"
 _VALUE: Final = "carbon_intensity_gco2e_per_kwh"
@@ -107,11 +111,10 @@ def import_grid(
     Raises
     ------
     SourceShapeError
-        A file breaks the rules. The files before it are stored.
+        A file breaks the rules, or holds hours that nobody knew at ``fetched_at_utc``: measured ones that had not begun,
+        or a forecast of more than seven days. The files before it are stored.
     SourceError
         A file cannot be read, or the store can be neither read nor written.
-    ContractError
-        A forecast of more than seven days after ``fetched_at_utc``.
 
     Notes
     -----
@@ -131,6 +134,7 @@ def import_grid(
             form=form,
         )
         valued = with_accounting_basis(rows.filter(pc.is_valid(rows[_VALUE])))
+        _check_hours(valued, public_name(location), fetched_at_utc)
         unknown, problems = _unknown(root, valued, fetched_at_utc)
         events += problems
         files = 0
@@ -148,6 +152,24 @@ def import_grid(
     stored = sum(file.stored_rows for file in done)
     _LOG.info("intensities imported: files=%d rows_stored=%d", len(done), stored if is_for_real else 0)
     return GridImport(fetched_at_utc, tuple(done), tuple(dict.fromkeys(events)))
+
+
+def _check_hours(rows: pa.Table, shown: str, fetched_at_utc: datetime) -> None:
+    """Refuse hours that nobody can have known, for a typing error or a wrong ``--fetched-at`` made them so."""
+    hours = rows["hour_start_utc"]
+    first = pc.min(hours).as_py()
+    if first is not None and first < _FIRST:
+        raise SourceShapeError(f"{shown}: the hour {first.isoformat()} is before {_FIRST:%Y}")
+    for kind, lead, words in (
+        ("measured", timedelta(), "had not begun when the file was got"),
+        ("forecast", LONGEST_LEAD, f"is more than {LONGEST_LEAD.days} days after the file was got"),
+    ):
+        last = pc.max(rows.filter(pc.field("intensity_kind") == pa.scalar(kind))["hour_start_utc"]).as_py()
+        if last is not None and last > fetched_at_utc + lead:
+            raise SourceShapeError(
+                f"{shown}: the {kind} hour {last:%Y-%m-%d %H:%M} UTC {words}, {fetched_at_utc:%Y-%m-%d %H:%M} UTC: "
+                "see intensity_kind of the file, and --fetched-at"
+            )
 
 
 def _unknown(root: str, rows: pa.Table, as_of_utc: datetime) -> tuple[pa.Table, list[Event]]:

@@ -14,6 +14,7 @@ from opencarbon.pipeline.night import Night
 from opencarbon.pipeline.release import ACCOUNTING_BASIS
 from opencarbon.publishing.parquet import read_table
 from opencarbon.publishing.past_runs import PastRun, rows_between, rows_of_jobs
+from opencarbon.tables.columns import TIMESTAMP
 from opencarbon.tables.events import Event
 
 SOURCE: Final = "hindsight"
@@ -176,4 +177,4 @@ class AdviceArchive:
 
 
 def _moment(when: datetime) -> "pa.Scalar[Any]":
-    return pa.scalar(when, pa.timestamp("us", "UTC"))
+    return pa.scalar(when, TIMESTAMP)

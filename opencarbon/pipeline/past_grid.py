@@ -21,9 +21,10 @@ from opencarbon.sources.intensity_files.forms import FileForm
 from opencarbon.sources.intensity_files.reading import read_intensity_file
 from opencarbon.sources.store.intensities import read_as_of
 from opencarbon.sources.store.reading import Query, rows_of
+from opencarbon.tables.columns import TIMESTAMP
 from opencarbon.tables.inputs import GRID_INTENSITY, with_accounting_basis
+from opencarbon.units import whole_hour
 
-_MOMENT: Final = pa.timestamp("us", tz="UTC")
 _HOUR_US: Final = 3_600_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _VALUE: Final = "carbon_intensity_gco2e_per_kwh"
@@ -139,18 +140,18 @@ class FiledGrid:
         since_us = (since - _EPOCH) // timedelta(microseconds=1)
         hours_us = self.rows["hour_start_utc"].cast(pa.int64()).to_numpy()
         rows = self.rows.slice(int(np.searchsorted(hours_us, since_us)))
-        rows = rows.filter(pc.less_equal(rows["fetched_at_utc"], pa.scalar(moment, _MOMENT)))
-        running = moment.replace(minute=0, second=0, microsecond=0)
-        past = pc.less(rows["hour_start_utc"], pa.scalar(running, _MOMENT))
+        rows = rows.filter(pc.less_equal(rows["fetched_at_utc"], pa.scalar(moment, TIMESTAMP)))
+        running = whole_hour(moment)
+        past = pc.less(rows["hour_start_utc"], pa.scalar(running, TIMESTAMP))
         old = pc.and_(past, pc.equal(rows["intensity_kind"], pa.scalar("forecast")))
         return Known(rows.filter(pc.invert(old)), learn_forecast_error(self._archive(rows, moment, zones)))
 
     def _archive(self, rows: pa.Table, moment: datetime, zones: tuple[str, ...]) -> pa.Table:
         """Every forecast of past hours beside what was measured."""
         options = self.settings.electricity_maps
-        since = pa.scalar(moment - timedelta(days=DAYS_OF_ARCHIVE), _MOMENT)
+        since = pa.scalar(moment - timedelta(days=DAYS_OF_ARCHIVE), TIMESTAMP)
         wanted = pc.and_(
-            pc.less(rows["hour_start_utc"], pa.scalar(moment, _MOMENT)),
+            pc.less(rows["hour_start_utc"], pa.scalar(moment, TIMESTAMP)),
             pc.greater_equal(rows["hour_start_utc"], since),
         )
         for name, values in (
@@ -184,8 +185,8 @@ class FiledGrid:
         """
         hours = self.rows["hour_start_utc"]
         inside = pc.and_(
-            pc.greater_equal(hours, pa.scalar(start_utc, _MOMENT)),
-            pc.less(hours, pa.scalar(end_utc, _MOMENT)),
+            pc.greater_equal(hours, pa.scalar(start_utc, TIMESTAMP)),
+            pc.less(hours, pa.scalar(end_utc, TIMESTAMP)),
         )
         return self.rows.filter(pc.and_(inside, pc.equal(self.rows["intensity_kind"], pa.scalar("measured"))))
 
@@ -216,7 +217,6 @@ def grid_of_files(paths: Sequence[str], settings: Settings, published_after: tim
             path,
             fetched_at_utc=datetime.now(UTC),
             source_id="intensity-file",
-            emission_factor_type=settings.electricity_maps.emission_factor_type,
             form=FileForm(columns=settings.store.columns),
         )
         for path in paths
@@ -271,7 +271,7 @@ def grid_filled_later(
 def _dated(rows: pa.Table, of_forecasts: str, settings: Settings, published_after: timedelta) -> FiledGrid:
     """Rows with the moment they became known in the place of their fetch, without those of other kinds."""
     after = _HOUR_US + published_after // timedelta(microseconds=1)
-    measured = pc.add(rows["hour_start_utc"].cast(pa.int64()), pa.scalar(after, pa.int64())).cast(_MOMENT)
+    measured = pc.add(rows["hour_start_utc"].cast(pa.int64()), pa.scalar(after, pa.int64())).cast(TIMESTAMP)
     is_forecast = pc.equal(rows["intensity_kind"], pa.scalar("forecast"))
     known = pc.if_else(is_forecast, rows[of_forecasts], measured)
     at = rows.schema.get_field_index("fetched_at_utc")

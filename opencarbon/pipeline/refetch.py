@@ -13,6 +13,7 @@ from opencarbon.sources.electricity_maps.bodies import SANDBOX_SOURCE_ID
 from opencarbon.sources.electricity_maps.past import Span
 from opencarbon.sources.store.intensities import read_as_of
 from opencarbon.tables.events import Event
+from opencarbon.units import HOUR
 
 REVISED_AFTER: Final = tuple(timedelta(days=days) for days in (1, 8, 31, 92))
 """Ages at which an hour is asked for again, if it was fetched before.
@@ -24,8 +25,6 @@ older is unlikely to change.
 
 TRAILING: Final = REVISED_AFTER[-1] + timedelta(days=10)
 """How far back hours are looked for that are to be asked for again: a pull every ten days misses none."""
-
-_HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def hours_in_store(
     is_asked_for = (
         (pc.field("emission_factor_type") == pa.scalar(options.emission_factor_type))
         & (pc.field("accounting_basis") == pa.scalar(options.accounting_basis))
-        & (fetched >= hour + pa.scalar(_HOUR))
+        & (fetched >= hour + pa.scalar(HOUR))
     )
     if not options.allow_sandbox:
         is_asked_for &= ~(pc.field("source_id") == pa.scalar(SANDBOX_SOURCE_ID))

@@ -21,7 +21,7 @@ from opencarbon.pipeline.partition import JOB_TABLES
 from opencarbon.pipeline.work import read_arrow, read_parts
 from opencarbon.publishing.dictionary import meta_columns
 from opencarbon.publishing.parquet import TableWriter
-from opencarbon.tables.columns import TYPES
+from opencarbon.tables.columns import TIMESTAMP, TYPES
 from opencarbon.tables.conform import conform
 from opencarbon.tables.contracts import PUBLISHED
 from opencarbon.tables.events import Event, event_rows
@@ -127,7 +127,7 @@ def _small_tables(
         "dim_run": pa.table(
             {
                 "run_id": [run_id],
-                "as_of_utc": pa.array([night.as_of_utc], TYPES["timestamp"]),
+                "as_of_utc": pa.array([night.as_of_utc], TIMESTAMP),
                 "version": [version("opencarbon")],
                 "profile": [settings.estimate.profile],
                 "emission_factor_type": [settings.electricity_maps.emission_factor_type],

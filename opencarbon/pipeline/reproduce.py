@@ -39,7 +39,7 @@ from opencarbon.publishing.figures import Actual, EmbodiedFigure, reproduction_f
 from opencarbon.publishing.page import reproduction_page
 from opencarbon.settings import Settings
 from opencarbon.sources.epoch_ai import parse_models
-from opencarbon.sources.http import fetch_bytes
+from opencarbon.sources.fetching import fetch_bytes
 from opencarbon.tables.contracts import PUBLISHED
 from opencarbon.tables.reproduction import METHOD_ESTIMATE, REPRODUCED
 

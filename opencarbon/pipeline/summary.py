@@ -1,5 +1,6 @@
 """The few figures of a night that a person looks at first."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,7 +172,7 @@ def _jobs_over(jobs: pa.Table) -> Iterator[OverBudget]:
 
 
 def tonnes(kgco2e: float) -> str:
-    """Kilograms as tonnes, in three digits.
+    """Kilograms as tonnes, in three digits; the first digit of what would else read as nothing.
 
     Parameters
     ----------
@@ -183,4 +184,6 @@ def tonnes(kgco2e: float) -> str:
     """
     value = kgco2e / 1000.0
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    if 0 < abs(value) < 0.0005:
+        digits = -math.floor(math.log10(abs(value)))
     return f"{value:,.{digits}f}"

@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # generic in the stubs only
     Field = pa.Field[Any]
 
 MEANING: Final = (
-    "Emissions are attributed, location-based and average (flow-traced), and cover final training runs only: "
+    "Emissions are attributed, location-based and average (flow-traced, unless dim_run.accounting_basis says otherwise), "
+    "and cover final training runs only: "
     "idle and failed runs are excluded. They are not avoided emissions and not market-based Scope 2 "
     "emissions, and a saving is potential unless capacity was reserved for it. Without capacities "
     "no sum of savings is claimed where the advice puts more load into one region than a whole hall takes."

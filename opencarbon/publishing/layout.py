@@ -28,6 +28,7 @@ from typing import Final
 
 from opencarbon.errors import PublishConflictError, PublishError
 
+RUN_MINUTE: Final = "%Y%m%dT%H%MZ"  # of the as-of time, in front of the name of a run
 RUN_ID_FORM: Final = re.compile(r"\d{8}T\d{4}Z-[0-9a-f]{8}")
 """Form of a run's name: the minute it looks from and 8 digits of its inputs."""
 STALE_AFTER: Final = timedelta(hours=24)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from opencarbon.errors import PublishError
 from opencarbon.publishing.layout import Layout
 from opencarbon.publishing.parquet import part_paths
+from opencarbon.tables.columns import TIMESTAMP
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def rows_between(
     PublishError
         If the table cannot be read.
     """
-    after, until = (pa.scalar(end, pa.timestamp("us", "UTC")) for end in span)
+    after, until = (pa.scalar(end, TIMESTAMP) for end in span)
     pieces = []
     try:
         for path in part_paths(run.directory, table):

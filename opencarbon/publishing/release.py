@@ -19,6 +19,7 @@ from opencarbon.publishing.dictionary import datapackage
 from opencarbon.publishing.history import update_history
 from opencarbon.publishing.layout import (
     RUN_ID_FORM,
+    RUN_MINUTE,
     Layout,
     age,
     discard,
@@ -43,7 +44,6 @@ KEPT_AT_LEAST: Final = timedelta(hours=24)
 """Age below which no run is deleted: someone may be reading it."""
 RECORD_VERSION: Final = 1
 """Version of ``release.json`` and ``manifest.json``."""
-_MINUTE: Final = "%Y%m%dT%H%MZ"
 _MINUTE_LENGTH: Final = len("20261122T2100Z")
 
 
@@ -96,7 +96,7 @@ def run_id_for(as_of_utc: datetime, inputs_sha256: str) -> str:
     """
     if as_of_utc.tzinfo is None:
         raise PublishError(f"as_of_utc {as_of_utc.isoformat()} carries no time zone: give it in UTC")
-    run_id = f"{as_of_utc.astimezone(UTC).strftime(_MINUTE)}-{inputs_sha256[:8]}"
+    run_id = f"{as_of_utc.astimezone(UTC).strftime(RUN_MINUTE)}-{inputs_sha256[:8]}"
     _check_run_id(run_id)
     return run_id
 

@@ -8,19 +8,21 @@ import pyarrow as pa
 
 from opencarbon.catalog import squeeze
 from opencarbon.errors import ConfigError, SourceError
+from opencarbon.sources.fetching import fetch_bytes
 from opencarbon.sources.history.cells import UnreadableCellError, moment_of, number_of, text_of
 from opencarbon.sources.history.formats import plain
 from opencarbon.sources.history.records import read_records
-from opencarbon.sources.http import fetch_bytes
 from opencarbon.sources.locations import public_name
 from opencarbon.sources.manifests.names import nearest, shown
+from opencarbon.tables.columns import TIMESTAMP
+from opencarbon.units import whole_hour
 
 _COLUMNS: Final = {
     "region": pa.string(),
     "device": pa.string(),
     "devices": pa.float64(),
-    "from_utc": pa.timestamp("us", tz="UTC"),
-    "to_utc": pa.timestamp("us", tz="UTC"),
+    "from_utc": TIMESTAMP,
+    "to_utc": TIMESTAMP,
 }
 _REQUIRED: Final = ("region", "device", "devices")
 _TIMES: Final = ("from_utc", "to_utc")
@@ -31,7 +33,6 @@ _EXPECTED: Final = (
 _MOST_SAID: Final = 50
 """Violations that an error lists; there may be one for each row."""
 
-_HOUR_S: Final = 3600
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 _FOR_EVER: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -167,7 +168,7 @@ def _times(cells: Mapping[str, object]) -> tuple[dict[str, datetime | None], lis
 
 def _hour(value: object) -> datetime | None:
     moment = moment_of(value, naive_times="refused")
-    if moment is not None and moment.timestamp() % _HOUR_S:
+    if moment is not None and moment != whole_hour(moment):
         raise UnreadableCellError("wrong_type", "the start of an hour")
     return moment
 

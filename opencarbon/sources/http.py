@@ -3,16 +3,13 @@
 Nothing outside this module and its logs imports httpx. No token, header or query of a URL reaches an exception or a log.
 """
 
-import os
-import re
 import ssl
 import time
 from collections.abc import Generator, Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import quote
 
 import httpx
 import stamina
@@ -20,18 +17,16 @@ from pydantic import SecretStr
 
 from opencarbon.errors import (
     ConfigError,
-    SourceAuthError,
     SourceBudgetError,
     SourceError,
-    SourcePlanError,
     SourceRateLimitError,
     SourceUnavailableError,
 )
-from opencarbon.sources.http_answers import error_message, is_about_the_plan, retry_after_s
+from opencarbon.sources.http_answers import error_message, refusal, retry_after_s
 from opencarbon.sources.http_limits import HttpLimits, RequestBudget, TokenBucket
 from opencarbon.sources.http_logs import discreet_logs
+from opencarbon.sources.http_token import Token
 from opencarbon.sources.locations import public_name
-from opencarbon.sources.storage import read_file, scheme_of
 
 AUTH_HEADER: Final = "auth-token"
 """Header of the token (https://app.electricitymaps.com/docs/quickstart/authorization)."""
@@ -43,8 +38,6 @@ _NO_RETRY: Final = (
     httpx.LocalProtocolError,
 )
 _ERROR_BODY_BYTES: Final = 65_536
-_MESSAGE_CHARACTERS: Final = 200
-_SHORTEST_TOKEN_TO_SCRUB_BYTES: Final = 8
 
 
 class _AgainError(Exception):
@@ -59,11 +52,11 @@ class _AgainError(Exception):
 class _TokenAuth(httpx.Auth):
     """Puts the token into the header of a request as it leaves; a redirect is never followed with it."""
 
-    def __init__(self, token: SecretStr) -> None:
+    def __init__(self, token: Token) -> None:
         self._token = token
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers[AUTH_HEADER] = self._token.get_secret_value()
+        request.headers[AUTH_HEADER] = self._token.reveal()
         yield request
 
 
@@ -103,19 +96,18 @@ class Client:
         follow_redirects: bool = False,
     ) -> None:
         self._base_url = _checked_url(base_url)
-        token = _secret(token)  # from here on no traceback that shows local variables shows it
-        if token and not _may_stand_in_header(token):
-            raise ConfigError("the token holds spaces or characters that no header may carry: copy it again")
-        self._token = token or None
+        self._token = Token(token)
+        token = None  # from here on no traceback that shows local variables shows it
+        self._token.check()
         self._limits = limits or HttpLimits()
         self._bucket = bucket or TokenBucket(120.0, burst=10)
         self._budget = budget
         self._token_worked = False
-        if self._token is not None and follow_redirects:
+        if self._token and follow_redirects:
             raise ConfigError("redirects are not followed with a token: it could reach another host")
         self._http = httpx.Client(
             auth=_TokenAuth(self._token) if self._token else None,
-            headers={"User-Agent": f"opencarbon/{_version()}", "Accept": "*/*"},
+            headers={"User-Agent": f"opencarbon/{version('opencarbon')}", "Accept": "*/*"},
             verify=_tls_context(),
             timeout=httpx.Timeout(self._limits.read_s, connect=self._limits.connect_s),
             follow_redirects=follow_redirects,
@@ -184,7 +176,7 @@ class Client:
         except _AgainError as problem:
             last = problem.failure
         else:
-            self._token_worked |= needs_token and self._token is not None
+            self._token_worked |= needs_token and bool(self._token)
             return body
         raise last
 
@@ -227,7 +219,7 @@ class Client:
         where = public_name(str(url))
         try:
             with discreet_logs(), self._http.stream("GET", url) as response:
-                body = self._without_token(self._read(response, where, deadline))
+                body = self._token.scrubbed_body(self._read(response, where, deadline))
         except httpx.HTTPError as problem:
             words = f"{where} {self._transport_words(problem)}"
             may_retry = not isinstance(problem, _NO_RETRY)
@@ -259,29 +251,21 @@ class Client:
         if status == httpx.codes.NOT_FOUND:
             return None
         said = error_message(body)
-        words = f"{where} answered {status}" + (f": {self._scrubbed(said)}" if said else "")
+        words = f"{where} answered {status}" + (f": {self._token.scrubbed(said)}" if said else "")
         if response.next_request is not None:
-            target = self._scrubbed(public_name(str(response.next_request.url)))
+            target = self._token.scrubbed(public_name(str(response.next_request.url)))
             raise SourceError(f"{words}, a redirect to {target}, which is not followed; correct the URL")
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            refusal = self._refusal(status, said, words)
-            if isinstance(refusal, SourceRateLimitError):
-                raise _AgainError(refusal, retry_after_s(response.headers))
-            raise refusal
+            worked = self._token_worked and status == httpx.codes.UNAUTHORIZED
+            refused = refusal(said, words, has_token=bool(self._token), token_worked=worked)
+            if isinstance(refused, SourceRateLimitError):
+                raise _AgainError(refused, retry_after_s(response.headers))
+            raise refused
         if status == httpx.codes.TOO_MANY_REQUESTS:
             raise _AgainError(SourceRateLimitError(words), retry_after_s(response.headers))
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise _AgainError(SourceUnavailableError(words), retry_after_s(response.headers))
         raise SourceError(words)
-
-    def _refusal(self, status: int, said: str, words: str) -> SourceError:
-        if is_about_the_plan(said):
-            return SourcePlanError(f"{words} (the plan of the token does not cover this)")
-        if status == httpx.codes.UNAUTHORIZED and self._token_worked:
-            return SourceRateLimitError(f"{words} (the token worked before: this is throttling)")
-        return SourceAuthError(
-            f"{words} ({'no token was sent' if self._token is None else 'the token is refused'})"
-        )
 
     def _transport_words(self, problem: httpx.HTTPError) -> str:
         limits = self._limits
@@ -290,52 +274,8 @@ class Client:
         if isinstance(problem, httpx.TimeoutException):
             return f"did not answer within {limits.read_s:g} s"
         if isinstance(problem, httpx.ConnectError):
-            return f"cannot be reached: {self._scrubbed(str(problem))}"
+            return f"cannot be reached: {self._token.scrubbed(str(problem))}"
         return f"broke off ({type(problem).__name__})"
-
-    def _scrubbed(self, text: str) -> str:
-        if self._token is not None:
-            token = self._token.get_secret_value()
-            for spelling in (token, quote(token, safe="")):
-                text = text.replace(spelling, "***")
-        return text if len(text) <= _MESSAGE_CHARACTERS else text[:_MESSAGE_CHARACTERS] + "..."
-
-    def _without_token(self, body: bytes) -> bytes:
-        if self._token is None:
-            return body
-        token = self._token.get_secret_value().encode()
-        return body.replace(token, b"***") if len(token) >= _SHORTEST_TOKEN_TO_SCRUB_BYTES else body
-
-
-def fetch_bytes(location: str | os.PathLike[str], *, limits: HttpLimits | None = None) -> bytes:
-    """Content of a file, by URL or path. No token is sent; redirects are followed.
-
-    Parameters
-    ----------
-    location : str or os.PathLike
-        ``http://``, ``https://``, ``file://``, an object store that pyarrow knows (``s3://``, ``gs://``,
-        ``abfss://``), or a local path.
-    limits : HttpLimits, optional
-        Timeouts, retries and the longest content accepted.
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    SourceError
-        If there is no such file, it cannot be read or is too long; see :meth:`Client.get` for its kinds.
-    """
-    limits = limits or HttpLimits()
-    text = os.fspath(location)
-    if scheme_of(text) in ("http", "https"):
-        with Client(text, limits=limits, follow_redirects=True) as client:
-            body = client.get()
-        if body is None:
-            raise SourceError(f"{public_name(text)} answered 404: there is no such file")
-        return body
-    return read_file(text, max_bytes=limits.max_bytes)
 
 
 def _checked_url(base_url: str) -> str:
@@ -352,23 +292,7 @@ def _checked_url(base_url: str) -> str:
     return base_url
 
 
-def _secret(token: SecretStr | str | None) -> SecretStr:
-    text = token.get_secret_value() if isinstance(token, SecretStr) else (token or "")
-    return SecretStr(text.strip())
-
-
-def _may_stand_in_header(token: SecretStr) -> bool:
-    return re.fullmatch(r"[\x21-\x7e]+", token.get_secret_value()) is not None
-
-
 @cache
 def _tls_context() -> ssl.SSLContext:
     """Trusted certificates, read once: that takes longer than many a request."""
     return httpx.create_ssl_context()
-
-
-def _version() -> str:
-    try:
-        return version("opencarbon")
-    except PackageNotFoundError:  # pragma: no cover - run from a folder that was never installed
-        return "unknown"

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from opencarbon.errors import SourceAuthError, SourceError, SourcePlanError, SourceRateLimitError
+
 _PLAN_WORDS: Final = (
     "do not have access",
     "unauthorized for zonekey",
@@ -30,6 +32,29 @@ def is_about_the_plan(message: str) -> bool:
     bool
     """
     return any(words in message.lower() for words in _PLAN_WORDS)
+
+
+def refusal(said: str, words: str, *, has_token: bool, token_worked: bool) -> SourceError:
+    """What a refusal (401, 403) is: of the plan, of the token, or throttling.
+
+    Parameters
+    ----------
+    said : str
+        What the body says.
+    words : str
+        What the message begins with.
+    has_token, token_worked : bool
+        Whether a token was sent, and whether the service took it before (for 401).
+
+    Returns
+    -------
+    SourceError
+    """
+    if is_about_the_plan(said):
+        return SourcePlanError(f"{words} (the plan of the token does not cover this)")
+    if token_worked:
+        return SourceRateLimitError(f"{words} (the token worked before: this is throttling)")
+    return SourceAuthError(f"{words} ({'the token is refused' if has_token else 'no token was sent'})")
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -22,6 +22,9 @@ TYPES: Final[dict[str, pa.DataType]] = {
 }
 """The only types published: every BI tool reads them without options."""
 
+TIMESTAMP: Final = TYPES["timestamp"]
+"""Type of every moment."""
+
 AGGREGATIONS: Final = ("sum", "max", "energy_weighted_mean", "none")
 """How a column may be aggregated; ``none`` marks ratios, ranks, interval ends and everything that is not a measure."""
 

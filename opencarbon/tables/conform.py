@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from opencarbon.errors import ContractError
 from opencarbon.tables.columns import Column, type_name
-from opencarbon.tables.contracts import MANIFEST_ORDER, Contract
+from opencarbon.tables.contract import MANIFEST_ORDER, Contract
 
 if TYPE_CHECKING:  # pyarrow's classes are generic in its stubs only
     Field = pa.Field[Any]

@@ -4,167 +4,42 @@ A column is declared once, in :mod:`opencarbon.tables.columns`; a table is a lis
 column at the end of a table (before ``run_id``) raises the minor version; everything else raises the major one.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
-import pyarrow as pa
+from opencarbon.tables.contract import MANIFEST_ORDER, Contract, Reference, interval, refer, table
 
-from opencarbon.tables.columns import Column, all_columns
+__all__ = ["MANIFEST_ORDER", "PUBLISHED", "Contract", "Reference"]
 
-MANIFEST_ORDER: Final = ("manifest", "row")
-"""Sort order of tables of jobs: the order of the manifests, by path and row."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A foreign key: values of ``columns`` stand in ``table`` or are null.
-
-    Parameters
-    ----------
-    columns : tuple of str
-        Columns of the referring table.
-    table : str
-        The table referred to.
-    target : tuple of str
-        Columns there.
-    """
-
-    columns: tuple[str, ...]
-    table: str
-    target: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Contract:
-    """What a table holds.
-
-    Parameters
-    ----------
-    name : str
-        Name of the table.
-    summary : str
-        What one row is, in a sentence.
-    columns : tuple of str
-        Names of its columns, in order.
-    key : tuple of str
-        Columns that tell its rows apart; empty where rows may repeat.
-    required : tuple of str
-        Columns without nulls, beside those of the key.
-    references : tuple of Reference
-        Foreign keys.
-    keeps_manifest_order : bool
-        Whether rows stand in the order of the manifests; other tables are sorted by key.
-    version : str
-        ``major.minor`` of the contract.
-    """
-
-    name: str
-    summary: str
-    columns: tuple[str, ...]
-    key: tuple[str, ...]
-    required: tuple[str, ...] = ()
-    references: tuple[Reference, ...] = ()
-    keeps_manifest_order: bool = False
-    version: str = "1.0"
-
-    def fields(self) -> tuple[Column, ...]:
-        """Columns of the table, declared.
-
-        Returns
-        -------
-        tuple of Column
-        """
-        known = all_columns()
-        return tuple(known[name] for name in self.columns)
-
-    def not_null(self) -> frozenset[str]:
-        """Names of the columns that hold no null.
-
-        Returns
-        -------
-        frozenset of str
-        """
-        return frozenset(self.key) | frozenset(self.required)
-
-    def schema(self) -> pa.Schema:
-        """Arrow schema of the table, with description and unit of every column in its metadata.
-
-        Returns
-        -------
-        pa.Schema
-        """
-        never_null = self.not_null()
-        return pa.schema(
-            pa.field(
-                column.name,
-                column.type,
-                nullable=column.name not in never_null,
-                metadata={"description": column.description} | ({"unit": column.unit} if column.unit else {}),
-            )
-            for column in self.fields()
-        )
-
-
-def _refer(columns: str, table: str, target: str | None = None) -> Reference:
-    names = tuple(columns.split())
-    return Reference(names, table, tuple(target.split()) if target else names)
-
-
-_RUN = _refer("run_id", "dim_run")
-_JOB = _refer("job_id", "dim_job")
-_REGION = _refer("region", "dim_region")
-_ZONE = _refer("zone", "dim_zone")
-_DEVICE = _refer("device", "dim_device")
-_DATE = _refer("date_utc", "dim_date")
-_SOURCE = _refer("source_id", "dim_source")
-
-
-def _table(
-    name: str,
-    summary: str,
-    columns: str,
-    *references: Reference,
-    key: str,
-    required: str = "",
-    jobs: bool = False,
-    version: str = "1.0",
-) -> Contract:
-    names = tuple(columns.split())
-    if "run_id" in names and name != "dim_run":
-        references = (*references, _RUN)
-        required += " run_id"
-    return Contract(
-        name, summary, names, tuple(key.split()), tuple(required.split()), references, jobs, version
-    )
-
-
-def _interval(quantity: str, unit: str) -> str:
-    return f"{quantity}_{unit} {quantity}_low_{unit} {quantity}_high_{unit}"
-
+_JOB = refer("job_id", "dim_job")
+_REGION = refer("region", "dim_region")
+_ZONE = refer("zone", "dim_zone")
+_DEVICE = refer("device", "dim_device")
+_DATE = refer("date_utc", "dim_date")
+_SOURCE = refer("source_id", "dim_source")
 
 _DIMENSIONS = (
-    _table(
+    table(
         "dim_run",
         "The run: what it looked at and how.",
         "run_id as_of_utc version profile emission_factor_type accounting_basis jobs_read jobs_rejected inputs_sha256",
         key="run_id",
         required="as_of_utc version profile emission_factor_type accounting_basis jobs_read jobs_rejected inputs_sha256",
     ),
-    _table(
+    table(
         "dim_source",
         "Where figures come from, and on what terms.",
         "source_id title url licence attribution retrieved_date",
         key="source_id",
         required="title licence",
     ),
-    _table(
+    table(
         "dim_zone",
         "A zone of the electricity grid.",
         "zone country_code time_zone annual_carbon_intensity_gco2e_per_kwh annual_year source_id name is_whole_country",
         _SOURCE,
         key="zone",
     ),
-    _table(
+    table(
         "dim_region",
         "A cloud region.",
         "region provider location zone country_code latitude longitude pue pue_status source_id pue_low pue_high "
@@ -175,20 +50,20 @@ _DIMENSIONS = (
         required="provider",
         version="1.1",
     ),
-    _table(
+    table(
         "dim_device",
         "An accelerator, as a chip or a board.",
         "device vendor tdp_w peak_dense_tflop_per_s memory_gb embodied_low_kgco2e embodied_central_kgco2e "
         "embodied_high_kgco2e embodied_boundary power_fraction source_id generation tdp_status host_power_w "
         "embodied_status embodied_source_id power_boundary power_status power_source_id die_mm2 process_nm",
         _SOURCE,
-        _refer("embodied_source_id", "dim_source", "source_id"),
-        _refer("power_source_id", "dim_source", "source_id"),
+        refer("embodied_source_id", "dim_source", "source_id"),
+        refer("power_source_id", "dim_source", "source_id"),
         key="device",
         required="vendor tdp_w peak_dense_tflop_per_s",
         version="1.1",
     ),
-    _table(
+    table(
         "dim_device_embodied",
         "What one source says the making of a device emits; sources differ widely.",
         "device embodied_method device_embodied_kgco2e embodied_boundary source_id",
@@ -197,20 +72,20 @@ _DIMENSIONS = (
         key="device embodied_method source_id",
         required="device_embodied_kgco2e embodied_boundary",
     ),
-    _table(
+    table(
         "dim_date",
         "A calendar day in UTC.",
         "date_utc year quarter month day weekday is_weekend",
         key="date_utc",
         required="year quarter month day weekday is_weekend",
     ),
-    _table(
+    table(
         "dim_job",
         "A planned job, as read from its manifest.",
         "job_id manifest row state team project model priority device_as_given device device_count "
         "earliest_start_utc finish_by_utc current_region allowed_regions work_source",
         _DEVICE,
-        _refer("current_region", "dim_region", "region"),
+        refer("current_region", "dim_region", "region"),
         key="job_id",
         required="manifest row state device_as_given device device_count",
         jobs=True,
@@ -218,27 +93,27 @@ _DIMENSIONS = (
 )
 
 _JOB_TABLES = (
-    _table(
+    table(
         "fact_job_estimate",
         "What a job emits at its baseline: where it is, as soon as it may start.",
         "job_id baseline_region baseline_start_utc baseline_status method training_flop "
         "device_hours device_hours_low device_hours_high wall_hours wall_hours_low wall_hours_high "
-        f"{_interval('power', 'w')} pue {_interval('energy', 'kwh')} {_interval('facility_energy', 'kwh')} "
-        f"{_interval('carbon_intensity', 'gco2e_per_kwh')} {_interval('operational', 'kgco2e')} "
-        f"{_interval('embodied', 'kgco2e')} {_interval('total', 'kgco2e')} sci_kgco2e_per_run "
+        f"{interval('power', 'w')} pue {interval('energy', 'kwh')} {interval('facility_energy', 'kwh')} "
+        f"{interval('carbon_intensity', 'gco2e_per_kwh')} {interval('operational', 'kgco2e')} "
+        f"{interval('embodied', 'kgco2e')} {interval('total', 'kgco2e')} sci_kgco2e_per_run "
         "fit_source power_source intensity_kind status fit_source_id power_source_id intensity_source_id widest_part "
         "run_id",
         _JOB,
-        _refer("baseline_region", "dim_region", "region"),
-        _refer("fit_source_id", "dim_source", "source_id"),
-        _refer("power_source_id", "dim_source", "source_id"),
-        _refer("intensity_source_id", "dim_source", "source_id"),
+        refer("baseline_region", "dim_region", "region"),
+        refer("fit_source_id", "dim_source", "source_id"),
+        refer("power_source_id", "dim_source", "source_id"),
+        refer("intensity_source_id", "dim_source", "source_id"),
         key="job_id",
         required="baseline_status method device_hours wall_hours power_w energy_kwh fit_source power_source status",
         jobs=True,
         version="1.1",
     ),
-    _table(
+    table(
         "rec_job",
         "What to do with a job: where, when, how much is saved.",
         "job_id action plan_status advised_region advised_start_utc advised_finish_utc advised_finish_high_utc "
@@ -246,13 +121,13 @@ _JOB_TABLES = (
         "saving_high_kgco2e saving_pct saving_status deadline_risk budget_status carbon_budget_kgco2e "
         "start_now_total_kgco2e window_median_total_kgco2e window_worst_total_kgco2e run_id",
         _JOB,
-        _refer("advised_region", "dim_region", "region"),
+        refer("advised_region", "dim_region", "region"),
         key="job_id",
         required="action plan_status saving_status budget_status",
         jobs=True,
         version="1.1",
     ),
-    _table(
+    table(
         "fact_job_region",
         "A place and time that a job could take, in order of emissions: each region once, at its better start, beside the advice.",
         "job_id rank is_advised region start_utc finish_utc carbon_intensity_gco2e_per_kwh total_kgco2e saving_kgco2e "
@@ -263,7 +138,7 @@ _JOB_TABLES = (
         required="is_advised region start_utc finish_utc carbon_intensity_gco2e_per_kwh intensity_kind",
         jobs=True,
     ),
-    _table(
+    table(
         "fact_job_segment",
         "A stretch of time in which a pausable job runs, in its advised region.",
         "job_id segment start_utc finish_utc run_id",
@@ -272,7 +147,7 @@ _JOB_TABLES = (
         required="start_utc finish_utc",
         jobs=True,
     ),
-    _table(
+    table(
         "rejected_job",
         "A rule that a row of a manifest breaks.",
         "manifest row job_id column value rule_code reason remedy run_id",
@@ -283,7 +158,7 @@ _JOB_TABLES = (
 )
 
 _REGION_TABLES = (
-    _table(
+    table(
         "rec_region",
         "A region: how clean it is and what is advised there.",
         "region rank intensity_kind carbon_intensity_next_24h_gco2e_per_kwh carbon_intensity_next_72h_gco2e_per_kwh "
@@ -294,7 +169,7 @@ _REGION_TABLES = (
         required="jobs device_hours peak_power_mw advised_total_kgco2e advice_status",
         version="1.1",
     ),
-    _table(
+    table(
         "fact_region_load_hourly",
         "Devices at work in a region in an hour if all advice is followed.",
         "region device hour_start_utc date_utc devices_advised devices_capacity run_id",
@@ -304,11 +179,11 @@ _REGION_TABLES = (
         key="region device hour_start_utc",
         required="date_utc devices_advised",
     ),
-    _table(
+    table(
         "fact_total",
         "A sum over jobs, with errors shared within a device and within a zone.",
-        f"scope scope_value jobs jobs_without_baseline {_interval('baseline', 'kgco2e')} "
-        f"{_interval('advised', 'kgco2e')} {_interval('saving', 'kgco2e')} saving_status advised_all_jobs_kgco2e "
+        f"scope scope_value jobs jobs_without_baseline {interval('baseline', 'kgco2e')} "
+        f"{interval('advised', 'kgco2e')} {interval('saving', 'kgco2e')} saving_status advised_all_jobs_kgco2e "
         "budget_kgco2e budget_status run_id",
         key="scope scope_value",
         required="jobs jobs_without_baseline",
@@ -317,7 +192,7 @@ _REGION_TABLES = (
 )
 
 _OUTCOME_TABLES = (
-    _table(
+    table(
         "fact_advice_outcome",
         "What came of the last advice for a job before it began, told in the first run that can tell; history keeps it.",
         "job_id run_id_of_advice outcome_status baseline_region baseline_start_utc advised_region advised_start_utc "
@@ -331,7 +206,7 @@ _OUTCOME_TABLES = (
 )
 
 _INPUT_TABLES = (
-    _table(
+    table(
         "fact_device_fit",
         "How fast a device trains.",
         "device log10_alpha log10_alpha_low log10_alpha_high reference_training_flop tflop_per_s utilisation "
@@ -339,13 +214,13 @@ _INPUT_TABLES = (
         "reference_ideal_wall_hours training_families interval_level measured_power_w "
         "measured_power_boundary refit_state refit_tflop_per_s refit_training_runs run_id",
         _DEVICE,
-        _refer("fit_source_id", "dim_source", "source_id"),
+        refer("fit_source_id", "dim_source", "source_id"),
         key="device",
         required="log10_alpha log10_alpha_low log10_alpha_high reference_training_flop tflop_per_s utilisation "
         "training_runs fit_source fit_status",
         version="1.1",
     ),
-    _table(
+    table(
         "training_runs",
         "A training run, published or of the own fleet, and whether it takes part in the fits.",
         "run model family device devices device_hours training_flop flop_basis hours_scope used reason source_id "
@@ -355,7 +230,7 @@ _INPUT_TABLES = (
         required="used",
         version="1.2",
     ),
-    _table(
+    table(
         "fact_grid_intensity_hourly",
         "Carbon intensity of a zone in an hour, as the run used it: a forecast is drawn towards the usual by its "
         "unreliability, and a climatology or annual mean holds what is left of the last day's anomaly.",
@@ -368,14 +243,14 @@ _INPUT_TABLES = (
         required="date_utc hour_utc carbon_intensity_gco2e_per_kwh intensity_kind emission_factor_type",
         version="1.1",
     ),
-    _table(
+    table(
         "run_event",
         "Something the reader of the release should know: what was degraded, and why.",
         "event_id severity source subject code detail run_id",
         key="event_id",
         required="severity source code detail",
     ),
-    _table(
+    table(
         "meta_columns",
         "The dictionary: every column of every table.",
         "table column type unit aggregation minimum maximum description",

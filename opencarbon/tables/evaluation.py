@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from opencarbon.tables.contracts import Contract
+from opencarbon.tables.contract import Contract
 
 
 def _table(name: str, summary: str, columns: str, *, key: str, required: str = "") -> Contract:

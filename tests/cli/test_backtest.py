@@ -98,7 +98,7 @@ def test_a_store_that_was_filled_later_knew_nothing_then_and_the_terminal_says_s
     [
         (
             ["--regions", "aws:eu-centrl-1"],
-            "no region with a zone of the grid; did you mean aws:eu-central-1?",
+            "'aws:eu-centrl-1' is not in the catalog; did you mean 'aws:eu-central-1'?",
         ),
         (["--regions", "aws:eu-north-1"], "hold no measured hour between 2026-02-10 00:00 and"),
         (["--regions", "aws:eu-north-1"], "of the zones SE-SE3: give files that do"),

@@ -20,8 +20,8 @@ SD = {
 }
 DOUBTFUL_SD = 0.08
 FORECAST_SD = ((48, 0.13), (24, 0.11), (6, 0.09), (0, 0.07))
-FADE, ANNUAL_FADE = 72.0, 168.0
-FIRST_SURE = 0.54
+WEATHER_FADE, LASTING, LASTING_FADE, ANNUAL_FADE = 24.0, 0.4, 240.0, 168.0
+FIRST_SURE, SURE_FADE = 0.54, 36.0
 
 
 class Hour(NamedTuple):
@@ -40,9 +40,11 @@ class Usual:
     sd: float | None
     kind: str
 
-    @property
-    def fade(self) -> float:
-        return ANNUAL_FADE if self.sd is None else FADE
+    def left(self, age: float) -> float:
+        """Share of an anomaly that is left hours after the last known one."""
+        if self.sd is None:
+            return math.exp(-age / ANNUAL_FADE)
+        return (1 - LASTING) * math.exp(-age / WEATHER_FADE) + LASTING * math.exp(-age / LASTING_FADE)
 
 
 class ZoneCurve:
@@ -96,11 +98,11 @@ class ZoneCurve:
             return 0.0, math.inf
         last = max(before)
         day = sum(known[h] - self.usual_at(h) for h in range(last - 23, last + 1) if h in known) / 24
-        return day * math.exp(-(at - last) / self.usual.fade), float(at - last)
+        return day * self.usual.left(at - last), float(at - last)
 
     def climate_sd(self, age: float) -> float:
         assert self.usual.sd is not None
-        return self.usual.sd * math.sqrt(1 - FIRST_SURE * math.exp(-2 * age / FADE))
+        return self.usual.sd * math.sqrt(1 - FIRST_SURE * math.exp(-age / SURE_FADE))
 
     def _expected(self, forecast: Known) -> dict[int, tuple[float, float]]:
         """Forecasts drawn towards what would be expected without them, with their standard deviation."""
@@ -113,16 +115,20 @@ class ZoneCurve:
             left, age = self.departure(self.measured, at) if climate else (0.0, 0.0)
             centres[at] = (max(self.usual_at(at) + left, 0.0), age) if climate else (mean, 0.0)
         level = sum(centre for centre, _ in centres.values()) / len(centres)
-        own = sum((v - mean) ** 2 for v in forecast.values()) / n
+        usual = {
+            at: SD["climatology"] * level if not climate else self.climate_sd(age)
+            for at, (_, age) in centres.items()
+        }
+        own = sum(
+            (v - centres[at][0]) ** 2 - (self._forecast_sd(at) * level) ** 2 for at, v in forecast.items()
+        )
+        typical = sum(usual[at] ** 2 for at in forecast)
+        restless = (n * max(own, 0.0) / typical + 24) / (n + 24) if typical > 0 else 1.0
         expected = {}
         for at, said in forecast.items():
-            centre, age = centres[at]
+            centre, _ = centres[at]
             error = self._forecast_sd(at) * level
-            variance = (max(own - error**2, error**2 / 4) * n + 24 * (SD["climatology"] * level) ** 2) / (
-                n + 24
-            )
-            if climate:
-                variance = self.climate_sd(age) ** 2
+            variance = restless * usual[at] ** 2
             total = variance + error**2
             slope = variance / total if total > 0 else 1.0
             value = max(centre + slope * (said - centre), 0.0)

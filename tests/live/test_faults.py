@@ -1,8 +1,11 @@
 """The grid of a night under every fault of the service: what is kept, what is asked, and what is said to be missing."""
 
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, get_args
 
@@ -145,13 +148,31 @@ def test_a_budget_for_half_of_the_zones_keeps_them_and_names_the_others(
     assert "the 6 requests of this run are spent" in events[-1].detail
 
 
-def test_no_more_requests_are_under_way_than_the_settings_allow(
-    server: ElectricityMapsServer, tmp_path: Path
-) -> None:
-    for zone in ZONES[1:]:
-        server.misbehave(zone, "hang", endpoint="forecast")
-    night(server, tmp_path, concurrency=2)
-    assert [request.query.get("zone") for request in server.requests][:5] == [None, "AT", "AT", "BE", "CH"]
+class CountingServer(ElectricityMapsServer):
+    """Knows how many requests were under way at once: from when one came until its answer is begun."""
+
+    def __init__(self) -> None:
+        now_utc = AS_OF + timedelta(minutes=12)
+        super().__init__(intensity, zones=ZONES, now_utc=now_utc, access=ACCESS)
+        self.counting = threading.Lock()
+        self.under_way = self.most = 0
+
+    def handle(self, handler: BaseHTTPRequestHandler) -> None:
+        """Take a while before the answer, so that requests meet."""
+        with self.counting:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+        time.sleep(0.05)
+        with self.counting:
+            self.under_way -= 1
+        super().handle(handler)
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_no_more_requests_are_under_way_than_the_settings_allow(tmp_path: Path, concurrency: int) -> None:
+    with CountingServer() as server:
+        night(server, tmp_path, concurrency=concurrency)
+    assert server.most == concurrency
 
 
 def test_a_plan_with_ranges_refreshes_ten_days_and_the_newest_fetch_wins(

@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import correlation
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
@@ -336,6 +337,20 @@ def test_what_is_fetched_long_after_the_as_of_time_is_used_and_not_stored(site: 
     assert night.events("electricity_maps") == [(None, "hindsight")]
     assert night.kinds_of_jobs()["DE"] == "forecast"
     assert not (site.store / "intensity").exists()
+
+
+def test_a_night_that_is_late_stores_no_measured_hour_that_had_not_begun_at_its_as_of_time(
+    site: Site,
+) -> None:
+    now_utc = AS_OF + timedelta(hours=1, minutes=40)
+    site.night(AS_OF, now_utc=now_utc)
+    (path,) = (site.store / "intensity").rglob("*.parquet")
+    stored = pq.read_table(path).to_pylist()
+    last = {
+        kind: max(row["hour_start_utc"] for row in stored if row["intensity_kind"] == kind)
+        for kind in ("measured", "forecast")
+    }
+    assert last == {"measured": AS_OF, "forecast": AS_OF + timedelta(hours=73)}
 
 
 def test_a_night_that_looks_ahead_stores_what_it_fetched_under_the_time_of_the_fetch(site: Site) -> None:

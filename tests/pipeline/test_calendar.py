@@ -77,9 +77,10 @@ def advice(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Row]:
     """Advice for every job; one hour of the grid is cleaner than the others."""
     folder = tmp_path_factory.mktemp("calendar")
     hours = [AS_OF + timedelta(hours=hour) for hour in range(72)]
-    lines = [f"DE,{hour:%Y-%m-%dT%H:%M:%SZ},{100 if hour == CLEAN_HOUR else 300}" for hour in hours]
+    lines = [f"DE,{hour:%Y-%m-%dT%H:%M:%SZ},{100 if hour == CLEAN_HOUR else 300},example" for hour in hours]
     grid = folder / "grid.csv"
-    grid.write_text("zone,hour_start_utc,carbon_intensity_gco2e_per_kwh\n" + "\n".join(lines) + "\n")
+    header = "zone,hour_start_utc,carbon_intensity_gco2e_per_kwh,intensity_kind\n"
+    grid.write_text(header + "\n".join(lines) + "\n")
     own = [name for name, (_, earliest, _) in JOBS.items() if earliest and earliest.tzinfo is KOLKATA]
     manifests = [
         write_manifest(folder / "berlin.parquet", BERLIN, [name for name in JOBS if name not in own]),

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pytest
 
-from opencarbon.errors import ContractError, SourceShapeError
+from opencarbon.errors import SourceShapeError
 from opencarbon.pipeline.imports import GridImport, import_grid
 from opencarbon.sources.intensity_files.forms import FileForm
 from opencarbon.sources.store.forecast_archive import forecast_archive
@@ -49,9 +49,8 @@ def test_hours_are_known_from_the_moment_they_were_got_and_not_before(tmp_path: 
 
 
 def test_every_month_of_hours_is_a_file(tmp_path: Path) -> None:
-    (file,) = bring(
-        tmp_path / "store", wide(tmp_path, DE=[float(hour % 24) for hour in range(24 * 62)])
-    ).files
+    hours = wide(tmp_path, DE=[float(hour % 24) for hour in range(24 * 62)])
+    (file,) = bring(tmp_path / "store", hours, at=LATER).files
     assert (file.stored_rows, file.files) == (24 * 62, 3)
     names = sorted(path.name for path in tmp_path.rglob("*.parquet"))
     assert [name[23:46] for name in names] == [
@@ -113,8 +112,41 @@ def test_every_issue_of_a_forecast_is_kept_once(tmp_path: Path) -> None:
     assert bring(tmp_path / "store", path, form=FileForm(), at=NOW + HOUR).files[0].stored_rows == 0
     archive, _ = forecast_archive(str(tmp_path / "store"), NOW + timedelta(days=1), NOW)
     assert archive["forecast_gco2e_per_kwh"].to_pylist() == [1.0, 0.0]
-    with pytest.raises(ContractError, match="is more than 7 days after the fetch"):
-        bring(tmp_path / "other", path, form=FileForm(), at=NOW - timedelta(days=8))
+
+
+@pytest.mark.parametrize(
+    ("kind", "early", "words"),
+    [
+        (
+            "measured",
+            timedelta(),
+            "the measured hour 2026-11-26 03:00 UTC had not begun when the file was got",
+        ),
+        ("forecast", timedelta(days=7), "the forecast hour 2026-11-26 03:00 UTC is more than 7 days after"),
+    ],
+)
+@pytest.mark.parametrize("is_for_real", [True, False])
+def test_hours_that_nobody_knew_when_the_file_was_got_are_refused(
+    tmp_path: Path, kind: str, early: timedelta, words: str, is_for_real: bool
+) -> None:
+    path = tmp_path / "ahead.csv"
+    header = "zone,hour_start_utc,carbon_intensity_gco2e_per_kwh,intensity_kind,issued_at_utc"
+    path.write_text(f"{header}\nDE,2026-11-26T03:00:00Z,1,{kind},2026-11-19T00:00:00Z\n", encoding="utf-8")
+    known_by = NOW + HOUR - early
+    assert bring(tmp_path / "store", path, form=FileForm(), at=known_by).files[0].stored_rows == 1
+    second = timedelta(seconds=1)
+    with pytest.raises(SourceShapeError, match=rf"ahead\.csv: {words}"):
+        bring(tmp_path / "no", path, form=FileForm(), at=known_by - second, is_for_real=is_for_real)
+    assert not (tmp_path / "no").exists()
+
+
+def test_an_hour_before_1970_is_a_slip(tmp_path: Path) -> None:
+    path = tmp_path / "old.csv"
+    path.write_text("time,DE\n0001-01-01T00:00:00Z,1\n", encoding="utf-8")
+    with pytest.raises(
+        SourceShapeError, match=r"old\.csv: the hour 0001-01-01T00:00:00\+00:00 is before 1970"
+    ):
+        bring(tmp_path / "store", path)
 
 
 def test_a_trial_says_the_same_and_stores_nothing(tmp_path: Path) -> None:

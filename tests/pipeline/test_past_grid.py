@@ -9,7 +9,7 @@ import pytest
 
 from opencarbon.estimation.grid.forecast_error import PRIOR
 from opencarbon.pipeline.past_grid import Known, StoredGrid, grid_filled_later, grid_of_files
-from opencarbon.settings import Settings, StoreSettings
+from opencarbon.settings import Settings, StoreSettings, load_settings
 from opencarbon.sources.store.intensities import append
 from opencarbon.tables.inputs import GRID_INTENSITY
 
@@ -64,6 +64,15 @@ def test_hours_of_files_are_known_some_time_after_their_end_and_forecasts_from_t
     assert known(grid.known_at(at(5), ZONES)) == [("measured", hour, 100 + hour) for hour in (0, 1, 2)]
     assert known(grid.known_at(at(24 * 365), ZONES)) == []
     assert known(grid.came_true(at(1), at(3))) == [("measured", 1, 101), ("measured", 2, 102)]
+
+
+def test_files_that_do_not_say_their_factors_mean_the_same_as_beside_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "grid.csv"
+    path.write_text(f"{HEADER}\nAA,{stamp(0)},100,measured,\n", encoding="utf-8")
+    settings = load_settings(None, {"electricity_maps": {"emission_factor_type": "direct"}})
+    rows = grid_of_files([str(path)], settings, timedelta(hours=1)).rows
+    assert rows["emission_factor_type"].to_pylist() == ["lifecycle"]
+    assert rows["accounting_basis"].to_pylist() == ["flow_traced"]
 
 
 def test_the_store_knows_what_it_had_fetched_by_then(tmp_path: Path) -> None:

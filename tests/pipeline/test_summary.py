@@ -2,7 +2,7 @@
 
 import pytest
 
-from opencarbon.pipeline.summary import summary_of_run
+from opencarbon.pipeline.summary import summary_of_run, tonnes
 from tests.example import Release
 
 
@@ -66,3 +66,18 @@ def test_regions_that_take_too_much_stand_in_it_and_the_sum_of_the_run_says_so(e
     assert too_much["shifted_peak_power_mw"].to_dict() == summary.not_claimed
     assert list(too_much.index) == list(summary.not_claimed)
     assert ("not_claimed", None) == (summary.total["saving_status"], summary.total["saving_kgco2e"])
+
+
+@pytest.mark.parametrize(
+    ("kgco2e", "said"),
+    [
+        (123_456.0, "123"),
+        (-12_345.0, "-12.3"),
+        (0.5, "0.001"),
+        (0.0499, "0.00005"),
+        (-2e-4, "-0.0000002"),
+        (0.0, "0.000"),
+    ],
+)
+def test_what_is_above_nothing_is_not_said_to_be_nothing(kgco2e: float, said: str) -> None:
+    assert said == tonnes(kgco2e)

@@ -1,13 +1,17 @@
 """Fetches of a made-up zone or two, and what a store of them knows."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from opencarbon.sources.store.files import parquet_bytes
 from opencarbon.sources.store.intensities import append, read_as_of
-from opencarbon.tables.inputs import GRID_INTENSITY
+from opencarbon.sources.store.rows import ordered
+from opencarbon.tables.conform import conform
+from opencarbon.tables.inputs import GRID_INTENSITY, with_accounting_basis
 
 T0 = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -47,3 +51,9 @@ def known(root: Path, as_of: datetime, **filters: Any) -> dict[tuple[str, int], 
         (row["zone"], round((row["hour_start_utc"] - T0) / HOUR)): row["carbon_intensity_gco2e_per_kwh"]
         for row in table.to_pylist()
     }
+
+
+def snapshot_digest(table: pa.Table) -> str:
+    """Fingerprint of intensities: of their rows alone, not of how the store splits them into files."""
+    rows = conform(with_accounting_basis(table), GRID_INTENSITY)
+    return hashlib.sha256(parquet_bytes(ordered(rows))).hexdigest()

@@ -15,9 +15,9 @@ from typing import Any
 
 from opencarbon.sources.store.compaction import compact
 from opencarbon.sources.store.forecast_archive import forecast_archive
-from opencarbon.sources.store.intensities import append, read_as_of, snapshot_digest
+from opencarbon.sources.store.intensities import append, read_as_of
 from tests.publishing.kill_points import Killer, in_child
-from tests.sources.fetches import HOUR, LATER, T0, fetched
+from tests.sources.fetches import HOUR, LATER, T0, fetched, snapshot_digest
 
 MOMENTS = [T0 + hours * HOUR for hours in (0, 3, 10_000)]
 

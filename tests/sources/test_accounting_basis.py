@@ -10,8 +10,9 @@ import pytest
 from opencarbon.errors import SourceShapeError
 from opencarbon.sources.intensity_files.reading import read_intensity_file
 from opencarbon.sources.store.files import digest_of, parquet_bytes, put
-from opencarbon.sources.store.intensities import append, read_as_of, snapshot_digest
+from opencarbon.sources.store.intensities import append, read_as_of
 from opencarbon.tables.inputs import GRID_INTENSITY
+from tests.sources.fetches import snapshot_digest
 
 HOUR = datetime(2026, 11, 20, 21, tzinfo=UTC)
 EARLY, LATE = HOUR.replace(hour=22), HOUR.replace(hour=23)

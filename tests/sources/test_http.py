@@ -24,7 +24,8 @@ from opencarbon.errors import (
     SourceRateLimitError,
     SourceUnavailableError,
 )
-from opencarbon.sources.http import Client, fetch_bytes
+from opencarbon.sources.fetching import fetch_bytes
+from opencarbon.sources.http import Client
 from opencarbon.sources.http_answers import error_message, retry_after_s
 from opencarbon.sources.http_limits import HttpLimits, TokenBucket
 from tests.grid_server import HANG, TOKEN, Answer, FileServer, ScriptedServer, json_answer

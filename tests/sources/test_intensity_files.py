@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from opencarbon.errors import SourceError, SourceShapeError
+from opencarbon.sources.intensity_files.forms import FileForm
 from opencarbon.sources.intensity_files.reading import read_intensity_file
 from opencarbon.tables.inputs import GRID_INTENSITY
 from tests.grid_server import FileServer
@@ -124,7 +125,11 @@ BAD_LINES: list[tuple[str, str]] = [
     ("FR,2026-11-22T00:00:00Z,nan", "'nan' is not between 0 and 2000"),
     ("FR,2026-11-22T00:00:00Z,inf", "'inf' is not between 0 and 2000"),
     ("FR,2026-11-22T00:00:00Z,low", "row 2, column carbon_intensity_gco2e_per_kwh: 'low' is no number"),
-    ("DE,2026-11-22T00:00:00Z,9", "row 2, column hour_start_utc: .* repeats an hour of its zone"),
+    ("FR,0001-01-01T00:00:00+01:00,1", "'0001-01-01T00:00:00\\+01:00' is no time with a time zone"),
+    (
+        "DE,2026-11-22T00:00:00Z,9",
+        "row 2, column hour_start_utc: 2026-11-22 00:00 UTC repeats an hour of its zone",
+    ),
 ]
 
 
@@ -193,6 +198,26 @@ def test_missing_columns_are_named_with_those_found(tmp_path: Path) -> None:
     path = csv(tmp_path, header="zone,Datetime (UTC),intensity")
     words = r"lacks the columns hour_start_utc, carbon_intensity_gco2e_per_kwh; it has zone, Datetime \(UTC\), intensity"
     with pytest.raises(SourceShapeError, match=words):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [(f"{HEADER},zone", {}), (f"{HEADER},Area", {"Area": "zone"})],
+    ids=["same", "mapped"],
+)
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path, header: str, columns: dict[str, str]) -> None:
+    path = csv(tmp_path, "DE,2026-11-22T00:00:00Z,1,FR", header=header)
+    with pytest.raises(SourceShapeError, match=r"own\.csv has 2 columns zone: keep one of them"):
+        read(path, form=FileForm(columns=columns))
+
+
+@pytest.mark.parametrize(("separator", "words"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_than_commas_is_named(tmp_path: Path, separator: str, words: str) -> None:
+    path = csv(
+        tmp_path, f"DE{separator}2026-11-22T00:00:00Z{separator}1,5", header=HEADER.replace(",", separator)
+    )
+    with pytest.raises(SourceShapeError, match=rf"has its columns apart by {words}: write it with commas"):
         read(path)
 
 

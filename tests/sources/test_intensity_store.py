@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencarbon.errors import ConfigError, ContractError, SourceError, SourceUnavailableError
-from opencarbon.sources.store.intensities import append, read_as_of, snapshot_digest
+from opencarbon.sources.store.intensities import append, read_as_of
 from opencarbon.sources.store.layout import LONGEST_LEAD
 from opencarbon.tables.inputs import GRID_INTENSITY
-from tests.sources.fetches import HOUR, LATER, T0, fetched, known, stored
+from tests.sources.fetches import HOUR, LATER, T0, fetched, known, snapshot_digest, stored
 
 
 def files_of(root: Path) -> list[Path]:

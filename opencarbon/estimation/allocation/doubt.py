@@ -1,7 +1,7 @@
 """Which places are as sure as the baseline.
 
-Those on poorer data, or behind the horizon, must save with enough probability; moves must save whatever the PUE and the
-zone of their ends, see :mod:`opencarbon.estimation.planning.readings`.
+Those on poorer data, or behind the horizon, must save with enough probability; moves of which the PUE or the zone of an
+end is in doubt must save in every reading of it, see :mod:`opencarbon.estimation.planning.readings`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ Integers = npt.NDArray[np.int64]
 
 _SDS_TO_MOVE: Final = float(ndtri(CONFIDENCE_TO_MOVE))
 _BEFORE_HORIZON_H: Final = 1e-6
+_SAME: Final = 1e-9
+"""Less than this, relative, between two readings of a home is rounding."""
 
 
 def sure_places(block: Block, some: Queue, ground: Ground, away: Flags) -> Flags:
@@ -43,24 +45,29 @@ def sure_places(block: Block, some: Queue, ground: Ground, away: Flags) -> Flags
     ndarray of bool of shape (jobs, runs, regions)
     """
     sure = _sure_of_data(block, some, ground, away)
-    if ground.is_doubtful_place.any():
-        held = away & is_held(some)[:, None]
+    held = away & is_held(some, ground)
+    if held.any():
         sure &= ~held[:, None, :] | _holds(block, some, ground)
     return sure
 
 
-def is_held(some: Queue) -> Flags:
-    """Whether jobs have something to save and may stay instead, shape (jobs,).
+def is_held(some: Queue, ground: Ground) -> Flags:
+    """Whether moves must save whatever the PUE and the zone of their ends.
+
+    Those of jobs that have something to save and may stay instead, where one of the two ends is in doubt.
 
     Parameters
     ----------
     some : Queue
+    ground : Ground
 
     Returns
     -------
-    ndarray of bool
+    ndarray of bool of shape (jobs, regions)
     """
-    return np.isfinite(some.stays_below_kgco2e) & np.isfinite(some.least_kgco2e)
+    may_stay = np.isfinite(some.stays_below_kgco2e) & np.isfinite(some.least_kgco2e)
+    doubtful_home = some.least_kgco2e < some.base_kgco2e * (1.0 - _SAME)
+    return np.asarray(may_stay[:, None] & (doubtful_home[:, None] | ground.is_doubtful_place))
 
 
 def _holds(block: Block, some: Queue, ground: Ground) -> Flags:
@@ -93,15 +100,36 @@ def _sure_of_data(block: Block, some: Queue, ground: Ground, away: Flags) -> Fla
         doubtful |= (behind & has_base[:, None])[:, :, None]
     if not doubtful.any():
         return ~doubtful
-    sure = ~doubtful
-    at = np.nonzero(doubtful)
+    same_zone = some.home_zone[:, None] == ground.terrain.zone
+    sure: Flags = ~doubtful | (_elsewhere_enough(block, some, ground, away) & ~same_zone[:, None, :])
+    at = np.nonzero(doubtful & same_zone[:, None, :])
     kept = _enough(at, block, some, ground, away)
     sure[tuple(axis[kept] for axis in at)] = True
     return sure
 
 
+def _elsewhere_enough(block: Block, some: Queue, ground: Ground, away: Flags) -> Flags:
+    """Whether places save surely enough, shape (jobs, runs, regions), as if in no hour their zone were the home's."""
+    weight = (some.energy_kwh / some.run_h)[:, None, None]
+    shift = np.where(block.slope, block.least[:, :, None], block.most[:, :, None])
+    variance = ground.over_runs(ground.sd_sums, ground.sd, block.spans, shift)
+    variance *= weight
+    variance *= variance
+    moving = np.where(away, some.transfer_kgco2e[:, None], 0.0)
+    of_pue = block.emits - moving[:, None, :]
+    of_pue *= np.where(away, ground.terrain.pue_sd, 0.0)[:, None, :]
+    of_pue *= of_pue
+    variance += of_pue
+    own = np.hypot(
+        some.base_sd_kgco2e[:, None], np.where(away, (some.base_kgco2e * some.home_pue_sd)[:, None], 0.0)
+    )
+    variance += (own**2 + moving**2)[:, None, :]
+    saving = some.base_kgco2e[:, None, None] - block.emits
+    return np.asarray((saving > 0) & (saving**2 >= _SDS_TO_MOVE**2 * variance))
+
+
 def _enough(at: tuple[Integers, ...], block: Block, some: Queue, ground: Ground, away: Flags) -> Integers:
-    """Which of the doubtful places save surely enough, or are the baseline itself."""
+    """Which of these places save surely enough, hours shared with the baseline set off, or are the baseline itself."""
     job, run, region = at
     saving = some.base_kgco2e[job] - block.emits[at]
     start = block.hour[job, run] + np.where(block.slope[at], block.least[job, run], block.most[job, run])

@@ -1,5 +1,7 @@
 """Jobs placed one after the other where there is room, at prices that keep others in mind, and moved to better places."""
 
+import os
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, NamedTuple
@@ -18,7 +20,7 @@ Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-JOBS_AT_ONCE: Final = 64
+JOBS_AT_ONCE: Final = 32
 """Jobs whose runs are worked out together: their arrays stay in the cache."""
 
 
@@ -44,8 +46,8 @@ def place_in_order(
     order : ndarray of int
         Jobs, the first to be placed first.
     prices : ndarray of shape (devices, hours, regions)
-    least : ndarray of shape (jobs,), optional
-        Filled with what each job would pay at the prices if it were alone [kgCO2e].
+    least : ndarray of shape (2, jobs), optional
+        Filled with what each job would pay if it were alone, at the prices and at none [kgCO2e].
 
     Returns
     -------
@@ -54,7 +56,7 @@ def place_in_order(
     placement = Placement(queue, ground.supply.free.copy())
     for job, row in _rows(queue, ground, order, prices):
         if least is not None:
-            least[job] = _least(queue, row, prices)
+            least[:, job] = _least(queue, row, prices)
         place = _best_left(placement, ground, job, row, prices)
         if place is not None:
             placement.put(job, place)
@@ -89,18 +91,41 @@ def improve(placement: Placement, ground: Ground, order: Integers) -> int:
     return moved
 
 
+def place_left(placement: Placement, ground: Ground, order: Integers) -> Iterator[tuple[int, Taken]]:
+    """The place that costs least for each job in what is left when its turn comes.
+
+    Parameters
+    ----------
+    placement : Placement
+        The caller puts the jobs, one by one.
+    ground : Ground
+    order : ndarray of int
+        Jobs to look at.
+
+    Yields
+    ------
+    job : int
+    place : Taken
+    """
+    prices = np.zeros(ground.supply.free.shape)
+    for job, row in _rows(placement.queue, ground, order, prices):
+        place = _best_left(placement, ground, job, row, prices)
+        if place is not None:
+            yield job, place
+
+
 def _rows(queue: Queue, ground: Ground, order: Integers, prices: Floats) -> Iterator[tuple[int, _Row]]:
-    """Jobs in order with their runs, which are worked out one batch ahead: numpy works outside Python's lock."""
-    batches = [order[start : start + JOBS_AT_ONCE] for start in range(0, len(order), JOBS_AT_ONCE)]
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        before: Future[list[tuple[int, _Row]]] | None = None
-        for batch in batches:
-            ahead = pool.submit(_batch, queue, ground, batch, prices)
-            if before is not None:
-                yield from before.result()
-            before = ahead
-        if before is not None:
-            yield from before.result()
+    """Jobs in order with their runs, which are worked out some batches ahead: numpy works outside Python's lock."""
+    workers = os.cpu_count() or 1
+    ahead: deque[Future[list[tuple[int, _Row]]]] = deque()
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        for start in range(0, len(order), JOBS_AT_ONCE):
+            batch = order[start : start + JOBS_AT_ONCE]
+            ahead.append(pool.submit(_batch, queue, ground, batch, prices))
+            if len(ahead) > workers:
+                yield from ahead.popleft().result()
+        while ahead:
+            yield from ahead.popleft().result()
 
 
 def _batch(queue: Queue, ground: Ground, batch: Integers, prices: Floats) -> list[tuple[int, _Row]]:
@@ -117,12 +142,14 @@ def _batch(queue: Queue, ground: Ground, batch: Integers, prices: Floats) -> lis
     ]
 
 
-def _least(queue: Queue, row: _Row, prices: Floats) -> float:
-    straight = float(row.priced[row.row].min())
+def _least(queue: Queue, row: _Row, prices: Floats) -> tuple[float, float]:
+    """What a job would pay if it were alone, at the prices and at none."""
+    priced, free = float(row.priced[row.row].min()), float(row.block.cost[row.row].min())
     if row.paused_row < 0:
-        return straight
+        return priced, free
     one = row.pauses.one(row.paused_row)
-    return min(straight, float(least_costs(one, one.weight + hour_prices(one, queue, prices)).min()))
+    paused = least_costs(one, one.weight + hour_prices(one, queue, prices)), least_costs(one, one.weight)
+    return min(priced, float(paused[0].min())), min(free, float(paused[1].min()))
 
 
 def _best_left(placement: Placement, ground: Ground, job: int, row: _Row, prices: Floats) -> Taken | None:
@@ -208,7 +235,7 @@ def paused_place(
     """
     hours, part_first, emits = cheapest_hours(pauses, row, region, priced)
     job, moving = int(pauses.jobs[row]), float(pauses.moving[row, region])
-    if region != queue.home[job] and bool(is_held(queue.take(pauses.jobs[row : row + 1]))[0]):
+    if region != queue.home[job] and bool(is_held(queue.take(pauses.jobs[row : row + 1]), ground)[0, region]):
         worst = (emits - moving) * ground.pue_ratio[region] + moving
         if not worst < queue.least_kgco2e[job]:
             return None

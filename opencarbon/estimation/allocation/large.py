@@ -14,20 +14,21 @@ from opencarbon.estimation.allocation.greedy import JOBS_AT_ONCE, improve, place
 from opencarbon.estimation.allocation.pauses import Pauses, pauses_of
 from opencarbon.estimation.allocation.placement import Placement
 from opencarbon.estimation.allocation.places import Block, Ground
+from opencarbon.estimation.allocation.precedence import give_precedence
 from opencarbon.estimation.allocation.prices import Choices, PriceSearch, choices
 from opencarbon.estimation.allocation.queue import Queue
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-SAMPLE: Final = 3_000
+SAMPLE: Final = 2_000
 """Jobs that prices are found on; their capacity is scaled to their share of the device-hours."""
 
 STEPS: Final = 200
 """Steps of the search for prices."""
 
-MOST_IMPROVED: Final = 50_000
-"""Jobs that are looked at once more, those of most device-hours."""
+MOST_IMPROVED: Final = 30_000
+"""Jobs that are looked at once more, those that pay most above what they would alone."""
 
 
 def allocate_large(queue: Queue, ground: Ground) -> tuple[Placement, float]:
@@ -47,13 +48,18 @@ def allocate_large(queue: Queue, ground: Ground) -> tuple[Placement, float]:
     prices = _prices(queue, ground)
     size = queue.devices * queue.run_h
     order = np.lexsort((-size, -queue.priority))
-    least = np.full(len(queue), np.inf)
+    least = np.full((2, len(queue)), np.inf)
     placement = place_in_order(queue, ground, order, prices, least)
-    largest = np.sort(np.argsort(-size, kind="stable")[:MOST_IMPROVED])
-    improve(placement, ground, largest[np.lexsort((-size[largest], -queue.priority[largest]))])
-    jobs = placement.jobs()
-    bound = float(least[jobs].sum()) - float((prices * ground.supply.free).sum())
-    return placement, bound
+    paid = np.full(len(queue), np.inf)
+    for job, place in placement.taken.items():
+        paid[job] = place.cost
+    with np.errstate(invalid="ignore"):
+        regret = np.where(np.isfinite(least[1]), paid - least[1], 0.0)
+    worst = np.sort(np.argsort(-regret, kind="stable")[:MOST_IMPROVED])
+    improve(placement, ground, worst[np.lexsort((-size[worst], -queue.priority[worst]))])
+    give_precedence(placement, ground)
+    at_prices, alone = least[:, placement.jobs()].sum(axis=1).tolist()
+    return placement, max(at_prices - float((prices * ground.supply.free).sum()), alone)
 
 
 def _prices(queue: Queue, ground: Ground) -> Floats:

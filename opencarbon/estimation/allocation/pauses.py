@@ -86,7 +86,7 @@ def pauses_of(queue: Queue, jobs: Integers, ground: Ground) -> Pauses:
     needed = some.devices * (1.0 - DEVICE_TOLERANCE)
     usable &= ground.supply.free[some.device[:, None], at] >= needed[:, None, None]
     away = np.arange(ground.regions)[None, :] != some.home[:, None]
-    usable &= ~(away & ground.terrain.is_disputed & is_held(some)[:, None])[:, None, :]
+    usable &= ~(away & ground.terrain.is_disputed & is_held(some, ground))[:, None, :]
     weight[~usable] = np.inf
     return Pauses(
         jobs=jobs,

@@ -5,8 +5,8 @@ last of these hours, f the part of an hour that its duration leaves for the last
 linear in x, so one of the two ends of what the window leaves to x is best.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,25 @@ _NOWHERE: Final = 1e9
 """In the place of a rate that is not known, so that no move there holds [kgCO2e/kWh]."""
 
 
+class Spans(NamedTuple):
+    """Where hourly rates are looked up for runs, each array of shape (jobs, runs), hours within those of the supply.
+
+    Attributes
+    ----------
+    at, end : ndarray of int
+        First and last hour touched.
+    beyond : ndarray of int
+        Whole hours of the run behind the hours of the supply.
+    part : ndarray
+        What the duration leaves for the last hour [h].
+    """
+
+    at: Integers
+    end: Integers
+    beyond: Integers
+    part: Floats
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Jobs by runs of hours by regions.
@@ -57,6 +76,8 @@ class Block:
         What places are ranked by: emissions, ties broken; infinite where the job may or can not run [kgCO2e].
     dearest : ndarray of shape (jobs,)
         Highest finite cost; zero where there is none [kgCO2e].
+    spans : Spans
+        Where hourly rates are looked up for each run.
     """
 
     jobs: Integers
@@ -69,6 +90,7 @@ class Block:
     emits: Floats
     cost: Floats
     dearest: Floats
+    spans: Spans
 
 
 def last_start(queue: Queue, horizon_h: int) -> Floats:
@@ -147,6 +169,31 @@ class Ground:
 
         return until(finish_h) - until(start_h)
 
+    def over_runs(self, sums: Floats, rate: Floats, spans: Spans, shift: Floats) -> Floats:
+        """Integral of an hourly rate over every run of some jobs in every region.
+
+        Parameters
+        ----------
+        sums, rate : ndarray of shape (hours + 1, regions)
+            The rate and its sum before each hour.
+        spans : Spans
+        shift : ndarray of shape (jobs, runs, regions)
+            Start from the hour that it lies in [h].
+
+        Returns
+        -------
+        ndarray of shape (jobs, runs, regions)
+        """
+        last = rate[spans.end]
+        total = sums[spans.end] - sums[spans.at]
+        if spans.beyond.any():
+            total += spans.beyond[:, :, None] * rate[-1]
+        total += spans.part[:, :, None] * last
+        last -= rate[spans.at]
+        last *= shift
+        total += last
+        return np.asarray(total, dtype=np.float64)
+
     def block(self, queue: Queue, jobs: Integers) -> Block:
         """Every straight run of some jobs.
 
@@ -164,22 +211,22 @@ class Ground:
             some.run_h, some.earliest_h, last_start(some, self.terrain.horizon_h)
         )
         hours = self.supply.hours
-        at, end = np.minimum(hour, hours), np.minimum(hour + length - 1, hours)
-        beyond = np.maximum(hour + length - 1 - hours, 0) - np.maximum(hour - hours, 0)
+        spans = Spans(
+            at=np.minimum(hour, hours),
+            end=np.minimum(hour + length - 1, hours),
+            beyond=np.maximum(hour + length - 1 - hours, 0) - np.maximum(hour - hours, 0),
+            part=some.run_h[:, None] - (length - 1),
+        )
         first, stop = np.minimum(hour, hours - 1), np.minimum(hour + length, hours)
-        last_rate = self.rate[end]
-        slope = last_rate - self.rate[at]
-        emits = self.sums[end] - self.sums[at]
-        if beyond.any():
-            emits += beyond[:, :, None] * self.rate[-1]
-        emits += (some.run_h[:, None] - (length - 1))[:, :, None] * last_rate
-        rising = slope >= -LATER * last_rate
-        emits += np.where(rising, least[:, :, None], most[:, :, None]) * slope
+        last_rate = self.rate[spans.end]
+        rising = last_rate - self.rate[spans.at] >= -LATER * last_rate
+        shift = np.where(rising, least[:, :, None], most[:, :, None])
+        emits = self.over_runs(self.sums, self.rate, spans, shift)
         emits *= (some.energy_kwh / some.run_h)[:, None, None]
         away = np.arange(self.regions)[None, :] != some.home[:, None]
         emits += np.where(away, some.transfer_kgco2e[:, None], 0.0)[:, None, :]
         _keep_baselines(some, rising, emits)
-        block = Block(jobs, first, stop, least, most, hour, rising, emits, emits, np.zeros(len(jobs)))
+        block = Block(jobs, first, stop, least, most, hour, rising, emits, emits, np.zeros(len(jobs)), spans)
         usable = some.allowed[:, None, :] & valid[:, :, None] & self._holds(some, first, stop)
         usable &= sure_places(block, some, self, away)
         return self._ranked(block, some, usable, away)
@@ -216,10 +263,7 @@ class Ground:
         cost *= 1.0 + waits[:, :, None] + np.where(away, AWAY, 0.0)[:, None, :]
         dearest = np.where(usable, cost, 0.0).max(axis=(1, 2), initial=0.0)
         np.copyto(cost, np.inf, where=~usable)
-        return Block(
-            *(block.jobs, block.first, block.stop, block.least, block.most, block.hour),
-            *(block.slope, block.emits, cost, dearest),
-        )
+        return replace(block, cost=cost, dearest=dearest)
 
 
 def _keep_baselines(some: Queue, rising: Flags, emits: Floats) -> None:

@@ -10,6 +10,7 @@ from opencarbon.estimation.allocation.greedy import improve, paused_place, place
 from opencarbon.estimation.allocation.pauses import Pauses, least_costs, pauses_of
 from opencarbon.estimation.allocation.placement import Placement, Taken
 from opencarbon.estimation.allocation.places import Ground
+from opencarbon.estimation.allocation.precedence import give_precedence
 from opencarbon.estimation.allocation.prices import PriceSearch, choices, hour_prices, priced_runs
 from opencarbon.estimation.allocation.queue import Queue
 
@@ -58,6 +59,30 @@ def allocate_small(queue: Queue, ground: Ground, reference: Floats) -> tuple[Pla
     proved : bool
         HiGHS was done: there is no better one over the places looked at.
     """
+    best, bound, proved = _allocate(queue, ground, reference)
+    kept = best.jobs()
+    if proved or not 0 < len(kept) < len(queue) or best.cost() - bound <= CLOSE_ENOUGH * best.cost():
+        return best, bound, proved
+    # Of these jobs alone all have a place, so that what is known limits what HiGHS has to look at.
+    some, rank = queue.take(kept), np.arange(len(kept))
+    known = _renumbered(best, some, ground, dict(zip(kept.tolist(), rank.tolist(), strict=True)))
+    again, bound_again, _ = _allocate(some, ground, reference[kept], known)
+    back = dict(zip(rank.tolist(), kept.tolist(), strict=True))
+    return _renumbered(again, queue, ground, back), max(bound, bound_again), False
+
+
+def _renumbered(placement: Placement, queue: Queue, ground: Ground, numbers: dict[int, int]) -> Placement:
+    """The same places for the same jobs, counted in another queue."""
+    renumbered = Placement(queue, ground.supply.free.copy())
+    for job, place in sorted(placement.taken.items()):
+        renumbered.put(numbers[job], place)
+    return renumbered
+
+
+def _allocate(
+    queue: Queue, ground: Ground, reference: Floats, known: Placement | None = None
+) -> tuple[Placement, float, bool]:
+    """As :func:`allocate_small`, no worse than an allocation that is known."""
     supply, jobs = ground.supply, np.arange(len(queue))
     block, pauses = ground.block(queue, jobs), pauses_of(queue, jobs[queue.interruptible], ground)
     search = PriceSearch(supply.free)
@@ -65,12 +90,19 @@ def allocate_small(queue: Queue, ground: Ground, reference: Floats) -> tuple[Pla
         if not search.step([choices(block, pauses, queue, ground, search.prices)]):
             break
     value = choices(block, pauses, queue, ground, search.best).value
+    alone = choices(block, pauses, queue, ground, np.zeros(supply.free.shape)).value
     could, worth = np.isfinite(value), float((search.best * supply.free).sum())
+
+    def least(placed: Placement) -> float:
+        placed_jobs = placed.jobs()
+        return max(float(value[placed_jobs].sum()) - worth, float(alone[placed_jobs].sum()))
+
     regret = priced_runs(block, queue, search.best) - np.where(could, value, 0.0)[:, None, None]
-    best = _placed(queue, ground, search.best, reference)
-    levels = np.unique(queue.priority)[::-1]
+    best, levels = _placed(queue, ground, search.best, reference), np.unique(queue.priority)[::-1]
+    if known is not None:
+        best = max(known, best, key=lambda one: one.standing(levels, reference))
     for places in PLACES_PER_JOB:
-        bound = float(value[best.jobs()].sum()) - worth
+        bound = least(best)
         all_placed = len(best.taken) == int(could.sum())
         if all_placed and best.cost() - bound <= CLOSE_ENOUGH * best.cost():
             break
@@ -78,13 +110,13 @@ def allocate_small(queue: Queue, ground: Ground, reference: Floats) -> tuple[Pla
         paused = _paused_menu(pauses, queue, ground, best, search.best)
         menu = menu_of(block, regret, spare, min(places * len(queue), MOST_PLACES), best, paused)
         solved = solve(queue, supply, menu, best, reference)
+        give_precedence(solved.placement, ground)
         best = max(best, solved.placement, key=lambda one: one.standing(levels, reference))
         if menu.whole and not len(pauses.jobs):
             left_out = np.setdiff1d(jobs, best.jobs())
             proved = min(solved.bound_kgco2e - float(reference[left_out].sum()), best.cost())
-            bound = max(float(value[best.jobs()].sum()) - worth, proved)
-            return best, bound, solved.proved
-    return best, float(value[best.jobs()].sum()) - worth, False
+            return best, max(least(best), proved), solved.proved
+    return best, least(best), False
 
 
 def _placed(queue: Queue, ground: Ground, prices: Floats, reference: Floats) -> Placement:
@@ -106,6 +138,7 @@ def _placed(queue: Queue, ground: Ground, prices: Floats, reference: Floats) -> 
     for _ in range(ROUNDS):
         if not improve(best, ground, np.lexsort((-size, -queue.priority))):
             break
+    give_precedence(best, ground)
     return best
 
 

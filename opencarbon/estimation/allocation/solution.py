@@ -55,9 +55,11 @@ class Allocation:
 
     @property
     def gap(self) -> float:
-        """How far the emissions lie above the bound, as a part of them."""
+        """How far the emissions lie above the bound, as a part of the bound; infinite where it says nothing."""
         above = self.emits_kgco2e - self.bound_kgco2e
-        return max(above / self.emits_kgco2e, 0.0) if self.emits_kgco2e > 0 else 0.0
+        if above <= 0:
+            return 0.0
+        return above / self.bound_kgco2e if self.bound_kgco2e > 0 else float("inf")
 
 
 def allocate(queue: Queue, terrain: Terrain, supply: Supply) -> Allocation:
@@ -73,9 +75,9 @@ def allocate(queue: Queue, terrain: Terrain, supply: Supply) -> Allocation:
     -------
     Allocation
     """
-    ground = Ground(terrain, supply)
-    if not len(queue):
+    if not len(queue) or not supply.free.size:
         return as_allocation(queue, {}, bound=0.0, method="exact")
+    ground = Ground(terrain, supply)
     if len(queue) > SMALL:
         placement, bound = allocate_large(queue, ground)
         return as_allocation(queue, placement.taken, bound=bound, method="heuristic")

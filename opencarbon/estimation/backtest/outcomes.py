@@ -1,7 +1,7 @@
 """What advice came to: claimed savings beside those on the hours measured since."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from opencarbon.estimation.planning.advice import Advice
 from opencarbon.estimation.planning.choices import Alternatives
 from opencarbon.estimation.region_columns import Regions
 from opencarbon.physics.shifting import lowest_mean
-from opencarbon.units import GRAMS_PER_KILOGRAM
+from opencarbon.units import GRAMS_PER_KILOGRAM, HOUR
 
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -161,5 +161,5 @@ def hours_of(measured: MeasuredCurves, start_utc: datetime, hours: int) -> Measu
     -------
     MeasuredCurves
     """
-    first = (start_utc - measured.start_utc) // timedelta(hours=1)
+    first = (start_utc - measured.start_utc) // HOUR
     return MeasuredCurves(start_utc, measured.zones, measured.values[:, first : first + hours])

@@ -9,7 +9,7 @@ from opencarbon.estimation.grid.climatology import Climatology, climatology
 from opencarbon.estimation.grid.curves import ESTIMATED_RELATIVE_SD, KIND_CODE, KINDS, RELATIVE_SD
 from opencarbon.estimation.grid.forecast_error import Expected, ForecastError
 from opencarbon.estimation.grid.grid_layers import Layers
-from opencarbon.estimation.grid.joins import FADE_H, FADE_TO_ANNUAL_H, Anomaly, anomaly
+from opencarbon.estimation.grid.joins import Anomaly, anomaly
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -48,7 +48,6 @@ class _Usual(NamedTuple):
     values: Floats
     climate: Climatology
     hour_of_week: Integers
-    fade_h: Floats
 
     @classmethod
     def of(cls, layers: Layers, annual: Floats, hour_of_week: int) -> "_Usual":
@@ -56,7 +55,7 @@ class _Usual(NamedTuple):
         past, horizon = layers.history.shape[1], layers.measured.shape[1]
         week = (hour_of_week + np.arange(-past, horizon + _WEEK_H)) % _WEEK_H
         values = np.where(climate.known[:, None], climate.usual[:, week], annual[:, None])
-        return cls(values, climate, week, np.where(climate.known, FADE_H, FADE_TO_ANNUAL_H))
+        return cls(values, climate, week)
 
     def sd(self, departure: Anomaly) -> Floats:
         """Standard deviation of an hour that only a climatology knows; NaN without one."""
@@ -104,7 +103,7 @@ def blend(
     known[:, :past] = layers.history
     known[:, ahead] = np.where(np.isfinite(layers.measured), layers.measured, forecast.value)
     departure = anomaly(known, usual.values)
-    rest = np.maximum(usual.values + departure.faded(usual.fade_h), _lowest(known, usual.values))
+    rest = np.maximum(usual.values + departure.faded(usual.climate.known), _lowest(known, usual.values))
     values, climate = rest[:, ahead], usual.climate
     kinds = np.where(climate.known, KIND_CODE["climatology"], annual_kinds)
     usual_sd = np.hypot(usual.sd(departure)[:, ahead], _MEASURED_SD * values)
@@ -147,8 +146,8 @@ def _expected_forecast(names: list[str], layers: Layers, usual: _Usual, error: F
     measured = np.hstack([layers.history, layers.measured])
     values = usual.values[:, : past + horizon]
     departure = anomaly(measured, values)
-    is_climate = usual.climate.known[:, None]
-    without = np.where(is_climate, values + departure.faded(usual.fade_h), np.nan)
+    is_climate = usual.climate.known
+    without = np.where(is_climate[:, None], values + departure.faded(is_climate), np.nan)
     return error.expect(
         names,
         layers.forecast,

@@ -5,6 +5,12 @@ drawn towards what the hour would be expected to be without one, by as much as f
 in that zone: ``expected = usual + slope (forecast - usual)``. A forecast that is the truth with an error of its own has the
 slope ``v / (v + e)``, with ``v`` the variance of the truth about the usual and ``e`` that of the error. That is taken until
 the zone's own forecasts have shown better.
+
+The truth moves more in some weeks than in others, and so do forecasts: ``v`` is the variance of the forecasts at hand less
+that of their error, joined by the usual variance of the zone for a day of hours. On 121 zones of 2022, with errors made up as
+large as published ones, this lowered the error of what was expected 25 to 48 h ahead from 7.2 to 7.1 % of the mean, and what
+waiting was said to save a job of 48 h within a day, or five, from 1.11 and 1.18 to 1.07 and 1.09 times what it saved; a prior
+of 10 days instead of 30 to 1.06 and 1.06 (zones with an even SHA-256; others 1.10 and 1.17, 1.06 and 1.08, 1.04 and 1.05).
 """
 
 from dataclasses import dataclass
@@ -32,16 +38,13 @@ better than the state of the art (CarbonX, abstract), as a standard deviation 12
 these two is assumed.
 """
 
-LEAST_SLOPE: Final = 0.2
-"""Least share of a forecast's departure that is believed where nothing but the forecast is known. Assumed: forecasts of
-a steady grid are themselves steadier than the prior says."""
-
-_DAYS_OF_PRIOR: Final = 30.0
-"""Days of forecasts of a zone that weigh as much as those of all other zones. Assumed: as long as the archive that is
-asked for before anything is learnt."""
+_DAYS_OF_PRIOR: Final = 10.0
+"""Days of forecasts of a zone that weigh as much as those of all other zones. The error of what is expected is flat from
+0 to 30 days; nothing is learnt from an archive of less than 30. With 30 the forecasts of steady grids, whose errors are the
+larger part of what they say, were believed too much."""
 
 _HOURS_OF_USUAL_VARIANCE: Final = 24.0
-"""Hours of forecast that weigh as much as the variance of other zones. Assumed: one day."""
+"""Hours of forecast that weigh as much as the usual variance of the zone. Assumed: one day."""
 
 
 class Expected(NamedTuple):
@@ -112,12 +115,17 @@ class ForecastError:
         relative = self.relative_sd[lead]
         error = np.sqrt((1 - trust) * relative**2 + trust * of_zone(self.zone_relative_sd, relative) ** 2)
         level = np.where(np.isfinite(usual), usual, _mean_of_known(forecast)[:, None])
-        error_sd = error * _mean_of_known(level)[:, None]
-        variance = np.where(np.isfinite(usual_sd), usual_sd**2, _own_variance(forecast, level, error_sd))
+        scale = _mean_of_known(level)[:, None]
+        error_sd = error * scale
+        typical = np.where(np.isfinite(usual_sd), usual_sd, RELATIVE_SD * scale) ** 2
+        restless = _restlessness(forecast, level, error_sd, typical)
+        variance = typical * restless
         total = variance + error_sd**2
         plain = np.divide(variance, total, out=np.ones_like(total), where=total > 0)
-        slope = (1 - trust) * plain + trust * of_zone(self.slope, plain)
-        left = of_zone(self.left_relative_sd, relative) * _mean_of_known(level)[:, None]
+        learnt = of_zone(self.slope, plain)
+        learnt = restless * learnt / (restless * learnt + 1 - learnt)
+        slope = (1 - trust) * plain + trust * learnt
+        left = of_zone(self.left_relative_sd, relative) * scale
         sd = np.sqrt((1 - trust) * plain * error_sd**2 + trust * left**2)
         lost = np.isnan(forecast)
         value = np.maximum(level + slope * (forecast - level), 0.0)
@@ -177,20 +185,18 @@ def _mean_of_known(values: Floats) -> Floats:
     return np.asarray(np.divide(sums, count, out=np.full(len(values), np.nan), where=count > 0))
 
 
-def _own_variance(forecast: Floats, level: Floats, error_sd: Floats) -> Floats:
-    """Variance of the truth that a zone's forecasts let expect: their own, less that of their error."""
+def _restlessness(forecast: Floats, level: Floats, error_sd: Floats, usual: Floats) -> Floats:
+    """Variance of the truth that a zone's forecasts let expect, their own less that of their error, over the usual one."""
     known = np.isfinite(forecast)
     hours = known.sum(axis=1, keepdims=True)
-    departure = np.where(known, forecast - level, 0.0)
-    own = np.divide(
-        (departure**2).sum(axis=1, keepdims=True), hours, out=np.zeros((len(hours), 1)), where=hours > 0
-    )
-    least = error_sd**2 * LEAST_SLOPE / (1.0 - LEAST_SLOPE)
-    usual = (RELATIVE_SD * _mean_of_known(level)[:, None]) ** 2
-    return np.asarray(
-        (hours * np.maximum(own - error_sd**2, least) + _HOURS_OF_USUAL_VARIANCE * usual)
-        / (hours + _HOURS_OF_USUAL_VARIANCE)
-    )
+
+    def mean(values: Floats) -> Floats:
+        sums = np.where(known, values, 0.0).sum(axis=1, keepdims=True)
+        return np.asarray(np.divide(sums, hours, out=np.zeros(sums.shape), where=hours > 0))
+
+    own, typical = np.maximum(mean((forecast - level) ** 2) - mean(error_sd**2), 0.0), mean(usual)
+    ratio = np.divide(own, typical, out=np.ones_like(own), where=typical > 0)
+    return np.asarray((hours * ratio + _HOURS_OF_USUAL_VARIANCE) / (hours + _HOURS_OF_USUAL_VARIANCE))
 
 
 _NONE: Final = np.zeros((0, len(LEAD_FROM_H)))

@@ -11,7 +11,8 @@ from scipy.signal import lfilter
 
 from opencarbon.estimation.grid.climatology import DAYS_OF_LEVEL, climatology
 from opencarbon.estimation.grid.forecast_error import LEAD_FROM_H, PRIOR, ForecastError
-from opencarbon.estimation.grid.joins import FADE_H
+from opencarbon.estimation.grid.joins import share_left
+from opencarbon.units import SECONDS_PER_HOUR
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -103,7 +104,7 @@ def _issued(frame: pd.DataFrame) -> tuple[_Issued, list[str], pd.Timestamp]:
     code, names = pd.factorize(frame["zone"], sort=True)
     first = min(frame["hour_start_utc"].min(), frame["issued_at_utc"].min()).floor("h")
     hour = (frame["hour_start_utc"] - first) // pd.Timedelta(hours=1)
-    lead_h = (frame["hour_start_utc"] - frame["issued_at_utc"]).dt.total_seconds() / 3600.0
+    lead_h = (frame["hour_start_utc"] - frame["issued_at_utc"]).dt.total_seconds() / SECONDS_PER_HOUR
     lead = np.clip(np.searchsorted(LEAD_FROM_H, lead_h, side="right") - 1, 0, None)
     issue = (frame["issued_at_utc"] - first) // pd.Timedelta(hours=1)
     return (
@@ -155,9 +156,9 @@ def _usual_at_issue(measured: Floats, rows: _Issued, first: pd.Timestamp) -> Flo
     count, sums = (one[rows.zone, at + 24] - one[rows.zone, at] for one in day)
     before = np.where(rows.issue_h > 0, level[rows.zone, at], np.nan)
     anomaly = (sums - count * np.nan_to_num(before)) / 24.0
-    age = rows.hour - at
+    age = (rows.hour - at).astype(np.float64)
     week = (first_hour_of_week + rows.hour) % 168
-    return np.asarray(pattern[rows.zone, week] + before + anomaly * np.exp(-age / FADE_H))
+    return np.asarray(pattern[rows.zone, week] + before + anomaly * share_left(age))
 
 
 def _pooled(

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from opencarbon.estimation.grid.climatology import DAYS_OF_HISTORY
 from opencarbon.tables.inputs import FLOW_TRACED, with_accounting_basis
+from opencarbon.units import SECONDS_PER_HOUR
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -98,7 +99,9 @@ def layers(frame: pd.DataFrame, names: list[str], start_utc: datetime, horizon_h
     zone = pd.Index(names).get_indexer(pd.Index(frame["zone"]))
     kind, value = frame["intensity_kind"].to_numpy(), frame[INTENSITY].to_numpy(np.float64)
     issued = frame["issued_at_utc"].fillna(frame["fetched_at_utc"])
-    lead_h = np.asarray((frame["hour_start_utc"] - issued).dt.total_seconds() / 3600.0, dtype=np.float64)
+    lead_h = np.asarray(
+        (frame["hour_start_utc"] - issued).dt.total_seconds() / SECONDS_PER_HOUR, dtype=np.float64
+    )
     doubtful = (frame["is_estimated"].fillna(False) | frame["is_interpolated"]).to_numpy(bool)
     ahead = (at >= 0) & (at < horizon_hours)
 
@@ -147,7 +150,7 @@ def with_short_gaps(frame: pd.DataFrame, start_utc: datetime) -> pd.DataFrame:
     some = frame[near & frame["intensity_kind"].isin(("measured", "forecast"))]
     some = some.sort_values(["zone", "intensity_kind", "hour_start_utc"], kind="stable")
     after = some.shift(-1)
-    missing = (after["hour_start_utc"] - some["hour_start_utc"]).dt.total_seconds() // 3600 - 1
+    missing = (after["hour_start_utc"] - some["hour_start_utc"]).dt.total_seconds() // SECONDS_PER_HOUR - 1
     issue, next_issue = some["issued_at_utc"], after["issued_at_utc"]
     is_gap = (
         (some["zone"] == after["zone"])

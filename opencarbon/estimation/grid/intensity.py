@@ -28,6 +28,7 @@ from opencarbon.estimation.grid.grid_layers import (
     with_short_gaps,
 )
 from opencarbon.tables.inputs import FLOW_TRACED
+from opencarbon.units import whole_hour
 
 __all__ = ["KIND_CODE", "PlanningCurves", "hours_after", "planning_curves", "stand_in"]
 
@@ -69,7 +70,7 @@ def planning_curves(
     -------
     PlanningCurves
     """
-    start = as_of_utc.replace(minute=0, second=0, microsecond=0)
+    start = whole_hour(as_of_utc)
     hours = pd.date_range(start, periods=horizon_hours, freq="h", unit="us")
     flats = _flats(zones, emission_factor_type, accounting_basis)
     names = [name for name in flats if name in set(zones["zone"].to_pylist()) - {WORLD}]

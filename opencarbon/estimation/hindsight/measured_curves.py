@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opencarbon.tables.inputs import with_accounting_basis
+from opencarbon.units import HOUR
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -141,7 +142,7 @@ def measured_curves(
     # oldest first, so that the newest is what stays in the place of an hour
     rows = grid.filter(wanted).sort_by([("fetched_at_utc", "ascending")])
     zones = tuple(sorted(str(zone) for zone in pc.unique(rows["zone"]).to_pylist()))
-    count = max(-((start_utc - finish_utc) // timedelta(hours=1)), 0)
+    count = max(-((start_utc - finish_utc) // HOUR), 0)
     values = np.full((len(zones), count), np.nan)
     curves = MeasuredCurves(start_utc, zones, values)
     row = np.asarray(pc.index_in(rows["zone"], pa.array(zones, pa.string())).to_numpy(), dtype=np.int64)

@@ -34,7 +34,7 @@ from opencarbon.estimation.work import numbers, texts
 from opencarbon.physics.power import energy_kwh
 from opencarbon.tables.conform import with_every_column
 from opencarbon.tables.contracts import PUBLISHED
-from opencarbon.units import GRAMS_PER_KILOGRAM
+from opencarbon.units import GRAMS_PER_KILOGRAM, HOUR
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -209,7 +209,7 @@ def _best(
     rules: HindsightRules,
 ) -> Best:
     """The best place in hindsight, the run itself among what is compared; nothing where the run is not measured."""
-    now_h = (advice.as_of_utc - measured.start_utc).total_seconds() / 3600.0
+    now_h = (advice.as_of_utc - measured.start_utc) / HOUR
     earliest = np.fmax(now_h, measured.hours(advice.jobs["earliest_start_utc"]))
     finish_by = measured.hours(advice.jobs["finish_by_utc"])
     windows = HindsightWindows(

@@ -11,7 +11,7 @@ from scipy.special import ndtr
 from opencarbon.estimation.grid.curves import PlanningCurves
 from opencarbon.estimation.jobs import JobEstimates
 from opencarbon.physics.restarts import MAX_RESTART_H
-from opencarbon.units import WATTS_PER_KILOWATT
+from opencarbon.units import HOUR, WATTS_PER_KILOWATT
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -127,7 +127,7 @@ def windows_of_jobs(
 def _status(estimates: JobEstimates, curves: PlanningCurves, slack: Floats, run_high: Floats) -> Objects:
     finish_by, base = estimates.finish_by_h, estimates.baseline
     ends = estimates.earliest_h + estimates.run_h
-    end_of_time = (LAST_MOMENT - curves.start_utc).total_seconds() / 3600.0
+    end_of_time = (LAST_MOMENT - curves.start_utc) / HOUR
     late = ends > finish_by + _HOUR_TOLERANCE
     endless = estimates.earliest_h + np.maximum(slack, 0.0) + run_high > end_of_time
     return np.select(

@@ -5,8 +5,7 @@ null. API: https://app.electricitymaps.com/docs/reference
 """
 
 import json
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -21,6 +20,7 @@ from opencarbon.sources.electricity_maps.models import (
     read_body,
 )
 from opencarbon.sources.electricity_maps.rows import SANDBOX_SOURCE_ID, SOURCE_ID, Asked, intensity_table
+from opencarbon.units import HOUR
 
 __all__ = [
     "SANDBOX_SOURCE_ID",
@@ -32,8 +32,6 @@ __all__ = [
     "parse_past",
     "parse_past_range",
 ]
-
-_HOUR: Final = timedelta(hours=1)
 
 
 def parse_latest(
@@ -157,7 +155,7 @@ def parse_past(
     return intensity_table(
         *(past, rows, "measured"),
         asked=Asked(zone, emission_factor_type, flow_traced, fetched_at_utc, allow_sandbox),
-        within=(hour_start_utc, hour_start_utc + _HOUR),
+        within=(hour_start_utc, hour_start_utc + HOUR),
     )
 
 

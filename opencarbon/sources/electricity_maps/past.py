@@ -19,11 +19,11 @@ from opencarbon.sources.electricity_maps.requests import TIME, query_of
 from opencarbon.sources.electricity_maps.rights import UNKNOWN, Rights
 from opencarbon.sources.http import Client
 from opencarbon.tables.events import Event
+from opencarbon.units import HOUR
 
 LONGEST_RANGE: Final = timedelta(days=10)
 """Longest range of hours that one request may ask for (Electricity Maps, API reference, past range)."""
 
-_HOUR: Final = timedelta(hours=1)
 _SOURCE: Final = "electricity_maps"
 
 
@@ -87,9 +87,9 @@ def spans_of(hours: Iterable[datetime]) -> list[Span]:
     spans: list[Span] = []
     for hour in sorted(hours):
         if spans and hour - spans[-1].start_utc < LONGEST_RANGE:
-            spans[-1] = Span(spans[-1].start_utc, hour + _HOUR)
+            spans[-1] = Span(spans[-1].start_utc, hour + HOUR)
         else:
-            spans.append(Span(hour, hour + _HOUR))
+            spans.append(Span(hour, hour + HOUR))
     return spans
 
 
@@ -228,7 +228,7 @@ def _pull_span(client: Client, zone: str, span: Span, past: Past) -> tuple[int, 
 
 def _gaps(rows: pa.Table, zone: str, span: Span) -> list[Event]:
     """Warnings about what an answer of the right form does not say."""
-    asked = (span.end_utc - span.start_utc) // _HOUR
+    asked = (span.end_utc - span.start_utc) // HOUR
     lacking, unknown = asked - rows.num_rows, rows["carbon_intensity_gco2e_per_kwh"].null_count
     events = []
     if lacking:

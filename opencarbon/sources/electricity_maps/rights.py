@@ -22,7 +22,16 @@ from opencarbon.sources.electricity_maps.models import Model, words_of
 from opencarbon.sources.electricity_maps.requests import fetch_zones
 from opencarbon.sources.http import Client
 from opencarbon.sources.locations import public_name
-from opencarbon.sources.store.files import FORMAT, content_of, digest_of, find, listed, name_of, put
+from opencarbon.sources.store.files import (
+    FORMAT,
+    MOMENT_IN_NAMES,
+    content_of,
+    digest_of,
+    find,
+    listed,
+    name_of,
+    put,
+)
 from opencarbon.tables.events import Event
 
 LASTS: Final = timedelta(days=1)
@@ -30,7 +39,6 @@ LASTS: Final = timedelta(days=1)
 
 _SIGNAL: Final = "carbon-intensity"
 _EVERYTHING: Final = "*"
-_PROBED: Final = "%Y%m%dT%H%M%S%fZ"
 _FILE: Final = re.compile(r"(\d{8}T\d{12}Z)-([0-9a-f]{16})\.json")
 _STORE: Final = "store of rights"
 
@@ -227,14 +235,14 @@ def _keep(root: str, base_url: str, probed_at_utc: datetime, rights: Rights) -> 
         for zone, found in sorted(rights.zones.items())
     }
     content = json.dumps({"service": public_name(base_url), "zones": zones}, separators=(",", ":")).encode()
-    name = f"{probed_at_utc.astimezone(UTC).strftime(_PROBED)}-{digest_of(content)}.json"
+    name = f"{probed_at_utc.astimezone(UTC).strftime(MOMENT_IN_NAMES)}-{digest_of(content)}.json"
     put(root, f"{_folder(base_url)}/{name}", content, store=_STORE)
 
 
 def _stored(root: str, base_url: str, now_utc: datetime) -> Rights | None:
     """The newest probe of the last day that is whole; None where there is none."""
-    newest = now_utc.astimezone(UTC).strftime(_PROBED)
-    oldest = (now_utc.astimezone(UTC) - LASTS).strftime(_PROBED)
+    newest = now_utc.astimezone(UTC).strftime(MOMENT_IN_NAMES)
+    oldest = (now_utc.astimezone(UTC) - LASTS).strftime(MOMENT_IN_NAMES)
 
     def look(system: pafs.FileSystem, folder: str) -> Iterator[str]:
         for name in sorted((info.base_name for info in listed(system, folder)), reverse=True):

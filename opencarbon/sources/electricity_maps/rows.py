@@ -10,12 +10,12 @@ from opencarbon.errors import SourcePlanError, SourceShapeError
 from opencarbon.sources.electricity_maps.models import Body, EmissionFactorType, Row, Said, shown
 from opencarbon.tables.conform import conform
 from opencarbon.tables.inputs import FLOW_TRACED, GRID_INTENSITY, PRODUCTION
+from opencarbon.units import HOUR, whole_hour
 
 SOURCE_ID: Final = "electricity-maps-api"
 SANDBOX_SOURCE_ID: Final = "electricity-maps-sandbox"
 
 _SLOTS_PER_HOUR: Final = {"hourly": 1, "15_minutes": 4, "5_minutes": 12}
-_HOUR: Final = timedelta(hours=1)
 _SANDBOX_METHOD: Final = "SANDBOX_MODE_DATA"
 
 
@@ -136,9 +136,9 @@ def _hourly(rows: Sequence[Row], body: Body) -> list[_Slot]:
     by_hour: dict[datetime, dict[timedelta, Row]] = {}
     for row in rows:
         moment = row.datetime.astimezone(UTC)
-        hour = moment.replace(minute=0, second=0, microsecond=0)
+        hour = whole_hour(moment)
         within = by_hour.setdefault(hour, {})
-        starts_slot = (moment - hour) % (_HOUR / per_hour) == timedelta()
+        starts_slot = (moment - hour) % (HOUR / per_hour) == timedelta()
         _check(
             starts_slot, f"datetime: {moment.isoformat()} is not the start of a slot, which are {granularity}"
         )

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -32,6 +32,7 @@ from opencarbon.sources.electricity_maps.rights import UNKNOWN, Rights
 from opencarbon.sources.http import Client
 from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import GRID_INTENSITY
+from opencarbon.units import HOUR
 
 PAST_HOURS_ASKED: Final = 3
 """Missing hours of the last day that are asked for one by one, of a zone and night."""
@@ -41,7 +42,6 @@ _Endpoint = Literal["latest", "past", "past-range", "history", "forecast"]
 _INTENSITY: Final = "carbon_intensity_gco2e_per_kwh"
 _EVENT_SOURCE: Final = "electricity_maps"
 _EMPTY: Final = GRID_INTENSITY.schema().empty_table()
-_HOUR: Final = timedelta(hours=1)
 _HISTORY_HOURS: Final = 24
 _GIVEN_UP: Final = frozenset({"auth", "budget"})
 
@@ -277,11 +277,11 @@ def _ended_hours(history: pa.Table, running: datetime) -> list[datetime]:
     first = pc.min(history["hour_start_utc"]).as_py()
     if first is None:
         return []
-    return _hours(max(first, running - (_HISTORY_HOURS - 1) * _HOUR), running)
+    return _hours(max(first, running - (_HISTORY_HOURS - 1) * HOUR), running)
 
 
 def _hours(start_utc: datetime, end_utc: datetime) -> list[datetime]:
-    return [start_utc + lead * _HOUR for lead in range((end_utc - start_utc) // _HOUR)]
+    return [start_utc + lead * HOUR for lead in range((end_utc - start_utc) // HOUR)]
 
 
 def _merged(rows: pa.Table, newer: pa.Table) -> pa.Table:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opencarbon.sources.intensity_files.forms import G_PER_KWH_OF, MINUTES_OF, FileForm
-from opencarbon.tables.columns import Column, all_columns
+from opencarbon.tables.columns import TIMESTAMP, Column, all_columns
 from opencarbon.tables.inputs import ACCOUNTING_BASES
 
 if TYPE_CHECKING:  # pyarrow's arrays are generic in its stubs only
@@ -26,7 +27,6 @@ START: Final = "hour_start_utc"
 
 _MINUTE_US: Final = 60_000_000
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
-_MOMENT: Final = pa.timestamp("us", tz="UTC")
 _NEVER_NULL: Final = frozenset({"zone", START, "intensity_kind", "emission_factor_type"})
 _SAYS_UTC: Final = re.compile(r"(?<![a-z])utc(?![a-z])", re.IGNORECASE)
 
@@ -104,7 +104,8 @@ def sentence(bad: npt.NDArray[np.bool_], given: Given, words: str) -> list[str]:
         return []
     more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
     value = given.values[int(rows[0])].as_py()
-    return [f"row {rows[0] + 1}, column {given.heading}: {value!r} {words}{more}"]
+    shown = f"{value:%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else repr(value)
+    return [f"row {rows[0] + 1}, column {given.heading}: {shown} {words}{more}"]
 
 
 def _typed(given: Given, column: Column, *, naive_is_utc: bool) -> tuple[Values, list[str]]:
@@ -115,8 +116,8 @@ def _typed(given: Given, column: Column, *, naive_is_utc: bool) -> tuple[Values,
     naive_is_utc |= heading_says_utc
     if pa.types.is_string(found):
         return _parsed(given, column, naive_is_utc=naive_is_utc)
-    if column.type == _MOMENT and pa.types.is_timestamp(found) and (found.tz is not None or naive_is_utc):
-        return values.cast(_MOMENT, safe=False), []  # a naive one counts as UTC
+    if column.type == TIMESTAMP and pa.types.is_timestamp(found) and (found.tz is not None or naive_is_utc):
+        return values.cast(TIMESTAMP, safe=False), []  # a naive one counts as UTC
     is_number = pa.types.is_integer(found) or pa.types.is_floating(found) or pa.types.is_decimal(found)
     if column.type == pa.float64() and is_number:
         return values.cast(pa.float64(), safe=False), []
@@ -133,7 +134,7 @@ def _parsed(given: Given, column: Column, *, naive_is_utc: bool) -> tuple[Values
     parse, words = _PARSERS[column.type]
     coded = given.values.dictionary_encode()
     texts = [str(text) for text in coded.dictionary.to_pylist()]
-    known = [_naive_utc(text) if naive_is_utc and column.type == _MOMENT else parse(text) for text in texts]
+    known = [_naive_utc(text) if naive_is_utc and column.type == TIMESTAMP else parse(text) for text in texts]
     parsed = pa.array(known, column.type).take(coded.indices)
     lost = _mask(pc.and_(pc.is_null(parsed), pc.is_valid(given.values)))
     return parsed, sentence(lost, given, words)
@@ -146,20 +147,16 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _moment(text: str) -> datetime | None:
+def _moment(text: str, *, naive: tzinfo | None = None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        zone = moment.tzinfo or naive
+        return None if zone is None else moment.replace(tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):  # 0001-01-01T00:00:00+01:00 is before the first moment
         return None
-    return None if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _naive_utc(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+_naive_utc: Final = partial(_moment, naive=UTC)
 
 
 def _truth(text: str) -> bool | None:
@@ -168,7 +165,7 @@ def _truth(text: str) -> bool | None:
 
 _PARSERS: Final[dict[pa.DataType, tuple[Callable[[str], float | datetime | bool | None], str]]] = {
     pa.float64(): (_number, "is no number"),
-    _MOMENT: (_moment, "is no time with a time zone, such as 2026-11-22T13:00:00Z"),
+    TIMESTAMP: (_moment, "is no time with a time zone, such as 2026-11-22T13:00:00Z"),
     pa.bool_(): (_truth, "is neither true nor false"),
 }
 

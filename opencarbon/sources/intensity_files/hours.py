@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from opencarbon.sources.intensity_files.columns import INTENSITY, START
-
-_MOMENT: Final = pa.timestamp("us", tz="UTC")
 
 
 def hourly_means(rows: pa.Table, minutes: int) -> pa.Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,12 +14,12 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from opencarbon.errors import SourceShapeError
-from opencarbon.sources.http import fetch_bytes
+from opencarbon.sources.fetching import fetch_bytes
 from opencarbon.sources.intensity_files.columns import INTENSITY, START, Given, converted, plain, sentence
 from opencarbon.sources.intensity_files.forms import EXPORT_SOURCE_ID, MINUTES_OF, Export, FileForm, export_of
 from opencarbon.sources.intensity_files.hours import hourly_means, is_of_days
 from opencarbon.sources.locations import public_name
-from opencarbon.tables.columns import all_columns
+from opencarbon.tables.columns import TIMESTAMP, all_columns
 from opencarbon.tables.conform import conform
 from opencarbon.tables.inputs import GRID_INTENSITY
 
@@ -36,7 +36,6 @@ _UNIQUE_BY: Final = (
     *("zone", START, "intensity_kind", "emission_factor_type", "issued_at_utc"),
     "accounting_basis",
 )
-_MOMENT: Final = pa.timestamp("us", tz="UTC")
 _USUAL: Final = FileForm()
 
 
@@ -94,6 +93,8 @@ def read_intensity_file(
         "accounting_basis": accounting_basis,
     }
     export = None if form.is_wide else export_of(file.column_names)
+    if export or form.is_wide:
+        _check_once(file.column_names, shown)
     if export:
         tables = [*_exported(file, export, form, said, shown)]
     elif form.is_wide:
@@ -105,7 +106,7 @@ def read_intensity_file(
         raise SourceShapeError(
             f"{shown}: every row begins at midnight, so that it is of a day, a month or a year: give hourly data"
         )
-    rows = rows.append_column("fetched_at_utc", _all(fetched_at_utc.astimezone(UTC), len(rows), _MOMENT))
+    rows = rows.append_column("fetched_at_utc", _all(fetched_at_utc.astimezone(UTC), len(rows), TIMESTAMP))
     source = EXPORT_SOURCE_ID if export else source_id
     return conform(rows.append_column("source_id", _all(source, len(rows), pa.string())), GRID_INTENSITY)
 
@@ -114,6 +115,7 @@ def _load(content: bytes, shown: str, *, is_csv: bool) -> pa.Table:
     try:
         if not is_csv:
             return pq.read_table(io.BytesIO(content))
+        _check_separator(content, shown)
         with pacsv.open_csv(io.BytesIO(content)) as reader:
             names = reader.schema.names
         return pacsv.read_csv(
@@ -127,9 +129,26 @@ def _load(content: bytes, shown: str, *, is_csv: bool) -> pa.Table:
     raise SourceShapeError(f"{shown} is no {'CSV' if is_csv else 'Parquet'} file: {reason}")
 
 
+def _check_separator(content: bytes, shown: str) -> None:
+    header = content.partition(b"\n")[0]
+    for separator, words in ((b";", "semicolons"), (b"\t", "tabs")):
+        if separator in header and b"," not in header:
+            raise SourceShapeError(
+                f"{shown} has its columns apart by {words}: write it with commas, and with a point in its numbers"
+            )
+
+
+def _check_once(names: Sequence[str], shown: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise SourceShapeError(f"{shown} has {names.count(name)} columns {name}: keep one of them")
+
+
 def _named(file: pa.Table, form: FileForm, shown: str) -> dict[str, Given]:
     """Columns of a file with one row per zone and hour, by our names."""
     ours = {theirs: form.columns.get(theirs, theirs) for theirs in file.column_names}
+    wanted = [form.columns.get(theirs, theirs) for theirs in file.column_names]
+    _check_once([name for name in wanted if name in (*REQUIRED, *OPTIONAL)], shown)
     known = {
         name: Given(plain(file[theirs]), theirs)
         for theirs, name in ours.items()

@@ -24,6 +24,9 @@ FORMAT: Final = 2
 
 _READABLE: Final = (1, FORMAT)
 
+MOMENT_IN_NAMES: Final = "%Y%m%dT%H%M%S%fZ"
+"""Form of a moment in UTC in the name of a file: names are sorted by it."""
+
 
 def put(root: str, path: str, content: bytes, *, store: str) -> None:
     """Put an immutable file into a store; nothing happens where it is there already.

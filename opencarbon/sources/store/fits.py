@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from opencarbon.errors import ContractError
 from opencarbon.sources.storage import reason_of
 from opencarbon.sources.store.files import (
+    MOMENT_IN_NAMES,
     content_of,
     digest_of,
     find,
@@ -36,7 +37,6 @@ from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import DEVICE_FITS
 
 _FILE: Final = re.compile(r"(\d{8}T\d{12}Z)-(night|accepted)-([0-9a-f]{16})\.parquet")
-_MOMENT: Final = "%Y%m%dT%H%M%S%fZ"
 _HOUR: Final = len("20261122T21")
 """Where the text of a moment ends its hour."""
 _STORE: Final = "store of fits"
@@ -147,7 +147,7 @@ def _folder(profile: str) -> str:
 def _text(moment_utc: datetime) -> str:
     if moment_utc.tzinfo is None:
         raise ValueError(f"the moment of fits must carry a time zone, not {moment_utc.isoformat()}")
-    return moment_utc.astimezone(UTC).strftime(_MOMENT)
+    return moment_utc.astimezone(UTC).strftime(MOMENT_IN_NAMES)
 
 
 def _paths(system: pafs.FileSystem, folder: str) -> Iterator[str]:
@@ -173,7 +173,7 @@ def _read(system: pafs.FileSystem, path: str) -> StoredFits | Event:
             table = file.read()
         said = table.schema.metadata or {}
         models, legible = (int(said[name.encode()]) for name in (_MODELS, _LEGIBLE))
-        moment = datetime.strptime(match[1], _MOMENT).replace(tzinfo=UTC)
+        moment = datetime.strptime(match[1], MOMENT_IN_NAMES).replace(tzinfo=UTC)
         fits = of_any_minor_version(table.replace_schema_metadata(None), DEVICE_FITS)
         return StoredFits(fits, moment, models, legible, "night" if match[2] == "night" else "accepted")
     except (OSError, pa.ArrowException) as problem:

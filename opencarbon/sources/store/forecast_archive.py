@@ -9,15 +9,15 @@ import pyarrow.compute as pc
 
 from opencarbon.sources.store.reading import Query, rows_of
 from opencarbon.sources.store.rows import KEY, changes, newest
+from opencarbon.tables.columns import TIMESTAMP
 from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import FLOW_TRACED
 
-_MOMENT: Final = pa.timestamp("us", tz="UTC")
 _VALUE: Final = "carbon_intensity_gco2e_per_kwh"
 _TYPES: Final[dict[str, pa.DataType]] = {
     "zone": pa.string(),
-    "issued_at_utc": _MOMENT,
-    "hour_start_utc": _MOMENT,
+    "issued_at_utc": TIMESTAMP,
+    "hour_start_utc": TIMESTAMP,
     "forecast_gco2e_per_kwh": pa.float64(),
     "measured_gco2e_per_kwh": pa.float64(),
     "is_estimated": pa.bool_(),

@@ -4,7 +4,6 @@ Every fetch is one immutable file, see :mod:`opencarbon.sources.store.layout`. T
 so that the same fetch stored twice is one file, and a damaged file is recognised.
 """
 
-import hashlib
 from collections.abc import Collection
 from datetime import UTC, datetime
 
@@ -111,23 +110,6 @@ def read_as_of(
     )
     rows, events = rows_of(root, query)
     return newest(rows), events
-
-
-def snapshot_digest(table: pa.Table) -> str:
-    """Fingerprint of intensities, for the hash of what a run was made from.
-
-    Parameters
-    ----------
-    table : pa.Table
-        Rows of ``GRID_INTENSITY``, in any order.
-
-    Returns
-    -------
-    str
-        SHA-256 in hex. It depends on the rows alone, not on how the store splits them into files.
-    """
-    rows = conform(with_accounting_basis(table), GRID_INTENSITY)
-    return hashlib.sha256(parquet_bytes(ordered(rows))).hexdigest()
 
 
 def _aware(moment: datetime, name: str) -> datetime:

@@ -24,7 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
-from opencarbon.sources.store.files import names_in
+from opencarbon.sources.store.files import MOMENT_IN_NAMES, names_in
+from opencarbon.units import HOUR
 
 if TYPE_CHECKING:  # pyarrow's arrays are generic in its stubs only
     Chunks = pa.ChunkedArray[Any]
@@ -36,8 +37,6 @@ LONGEST_LEAD: Final = timedelta(days=7)
 LONG_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
 """Before every hour."""
 
-_HOUR: Final = timedelta(hours=1)
-_FETCHED: Final = "%Y%m%dT%H%M%S%fZ"
 _HOUR_TEXT: Final = "%Y%m%dT%H"
 _MONTH: Final = "%Y-%m"
 _AT: Final = r"(\d{8}T\d{12}Z)"
@@ -123,7 +122,7 @@ def fetch_path(fetched_at_utc: datetime, hours: Chunks, digest: str) -> str:
     str
     """
     first, last = (bound(hours).as_py() or fetched_at_utc for bound in (pc.min, pc.max))
-    name = f"{fetched_at_utc:{_FETCHED}}-{first:{_HOUR_TEXT}}-{last:{_HOUR_TEXT}}-{digest}.parquet"
+    name = f"{fetched_at_utc:{MOMENT_IN_NAMES}}-{first:{_HOUR_TEXT}}-{last:{_HOUR_TEXT}}-{digest}.parquet"
     return f"{FOLDER}/v2/fetches/{fetched_at_utc:{_MONTH}}/{name}"
 
 
@@ -147,8 +146,8 @@ def merged_path(
     -------
     str
     """
-    first, last = (f"{moment:{_FETCHED}}" for moment in fetches)
-    state, end = ("newest", "") if until_utc is None else ("earlier", f"-{until_utc:{_FETCHED}}")
+    first, last = (f"{moment:{MOMENT_IN_NAMES}}" for moment in fetches)
+    state, end = ("newest", "") if until_utc is None else ("earlier", f"-{until_utc:{MOMENT_IN_NAMES}}")
     return f"{FOLDER}/v2/hours/{month}/{kind}-{state}-{first}-{last}{end}-{digest}.parquet"
 
 
@@ -283,8 +282,8 @@ def _merged(name: str, month: str) -> StoredFile | None:
     kind, *moments, digest = match.groups()
     first, last, *until = (_moment(text) for text in moments if text)
     start, end = bounds_of_month(month)
-    return StoredFile(name, digest, first, last, start, end - _HOUR, kind, until[0] if until else None)
+    return StoredFile(name, digest, first, last, start, end - HOUR, kind, until[0] if until else None)
 
 
 def _moment(text: str) -> datetime:
-    return datetime.strptime(text, _FETCHED).replace(tzinfo=UTC)
+    return datetime.strptime(text, MOMENT_IN_NAMES).replace(tzinfo=UTC)

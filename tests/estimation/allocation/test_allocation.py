@@ -1,5 +1,6 @@
 """Capacity is kept in every hour, the best allocation is found, and priorities decide who gets in."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -80,9 +81,8 @@ def on_prices(queue: Queue, ground: Terrain, supply: Supply) -> Allocation:
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000), pausable=st.sampled_from([0.0, 0.5]), share=st.sampled_from([0.4, 0.9]))
 def test_no_hour_holds_more_than_is_free_and_every_run_is_whole_and_in_its_window(
-    method: object, seed: int, pausable: float, share: float
+    method: Callable[[Queue, Terrain, Supply], Allocation], seed: int, pausable: float, share: float
 ) -> None:
-    assert callable(method)
     queue, ground, supply = random_case(
         seed, jobs=8, regions=3, hours=36, share=share, pausable=pausable, levels=2, sizes=(1, 2, 4)
     )
@@ -202,6 +202,25 @@ def test_a_move_must_save_at_the_highest_pue_it_may_meet(worst: float, region: i
     assert [region] == found.region.tolist()
 
 
+@pytest.mark.parametrize("pausable", [False, True])
+def test_a_doubtful_region_on_the_list_changes_nothing_for_moves_to_others(pausable: bool) -> None:
+    rate = np.tile([0.1, 0.2, 0.9], (40, 1))
+    sure, doubtful = terrain(rate, 30), terrain(rate, 30)
+    doubtful.worst[:, 2] = 1.0
+    supply = free(9.0, regions=3)
+    supply.free[:, :, 0] = 0.0
+    for ground in (sure, doubtful):
+        found = allocate(queue_of(ground, run_h=[3.0], interruptible=[pausable]), ground, supply)
+        assert [1] == found.region.tolist()
+
+
+def test_a_move_from_a_home_whose_pue_is_in_doubt_must_save_against_its_lowest() -> None:
+    ground = terrain(np.tile([0.1, 0.09], (40, 1)), 30)
+    for least, region in ((0.28, 1), (0.26, 0)):  # 0.27 is what the other region emits
+        queue = queue_of(ground, run_h=[3.0], least_kgco2e=[least])
+        assert [region] == allocate(queue, ground, free(9.0)).region.tolist()
+
+
 def test_a_pausable_job_runs_in_the_clean_hours_that_are_left() -> None:
     rate = np.full((40, 1), 0.4)
     rate[[2, 5, 9]] = 0.1
@@ -245,6 +264,21 @@ def test_a_queue_on_prices_is_close_to_its_bound() -> None:
 
     assert np.all(found.region >= 0)
     assert found.bound_kgco2e < found.emits_kgco2e <= 1.03 * found.bound_kgco2e
+
+
+def test_the_gap_is_a_part_of_the_bound() -> None:
+    known = as_allocation(queue_of(terrain(FLAT, 30), run_h=[1.0]), {}, bound=80.0, method="heuristic")
+
+    assert 0.25 == pytest.approx(replace(known, emits_kgco2e=100.0).gap)
+    assert 0.0 == replace(known, emits_kgco2e=79.0).gap
+    assert np.inf == replace(known, emits_kgco2e=1.0, bound_kgco2e=0.0).gap
+
+
+def test_where_nothing_is_listed_nobody_is_placed() -> None:
+    ground = terrain(FLAT[:, :0], 30)
+    queue = queue_of(terrain(FLAT, 30), run_h=[1.0, 2.0], allowed=np.zeros((2, 0), dtype=bool))
+
+    assert [-1, -1] == allocate(queue, ground, Supply(np.zeros((0, 39, 0)))).region.tolist()
 
 
 def test_nothing_asks_for_nothing() -> None:

@@ -33,11 +33,14 @@ def expect(
 
 
 def test_a_forecast_is_believed_by_the_variance_of_the_truth_over_that_and_its_error() -> None:
+    """They depart by 60 everywhere, so that the truth is taken to move more than the usual 40 of the zone."""
     value, sd = expect(PRIOR, np.full(72, 260.0), usual=200.0, usual_sd=40.0)
+    own = 60.0**2 - 200.0**2 * (6 * 0.07**2 + 18 * 0.09**2 + 24 * 0.11**2 + 24 * 0.13**2) / 72
+    variance = (72 * own + 24 * 40.0**2) / 96
 
     for lead, relative in ((0, 0.07), (5, 0.07), (6, 0.09), (24, 0.11), (48, 0.13), (71, 0.13)):
         error = 200.0 * relative
-        slope = 40.0**2 / (40.0**2 + error**2)
+        slope = variance / (variance + error**2)
         assert 200 + slope * 60 == pytest.approx(value[lead])
         assert math.sqrt(slope) * error == pytest.approx(sd[lead])
 
@@ -46,7 +49,8 @@ def test_without_a_history_the_spread_of_the_forecasts_speaks_for_itself() -> No
     wide = 200.0 + 60.0 * np.where(LEADS % 2, 1.0, -1.0)
     value, _ = expect(PRIOR, wide, math.nan, math.nan)
     error = 200.0 * 0.07
-    variance = ((60.0**2 - error**2) * 72 + 24 * 34.0**2) / 96
+    off = 200.0**2 * (6 * 0.07**2 + 18 * 0.09**2 + 24 * 0.11**2 + 24 * 0.13**2) / 72
+    variance = ((60.0**2 - off) * 72 + 24 * 34.0**2) / 96
     flat, _ = expect(PRIOR, np.full(72, 200.0), math.nan, math.nan)
 
     assert 200 - 60 * variance / (variance + error**2) == pytest.approx(value[0])
@@ -116,9 +120,31 @@ def test_errors_are_learnt_by_zone_and_shared_with_zones_that_have_none() -> Non
     # noise is a share of the hour, whose root mean square is 1.05 of the mean
     assert np.full(4, 0.21) == pytest.approx(learnt.relative_sd, rel=0.1)
     assert np.full((2, 4), 0.21) == pytest.approx(learnt.zone_relative_sd, rel=0.15)
-    value, _ = expect(learnt, np.full(72, 150.0), usual=100.0, usual_sd=30.0, zone="elsewhere")
+    value, _ = expect(learnt, np.full(6, 150.0), usual=100.0, usual_sd=30.0, zone="elsewhere")
     error = 100.0 * learnt.relative_sd[0]
-    assert 100 + 50 * 900 / (900 + error**2) == pytest.approx(value[0])
+    variance = (6 * (2500 - error**2) + 24 * 900) / 30
+    assert 100 + 50 * variance / (variance + error**2) == pytest.approx(value[0])
+
+
+def test_a_share_learnt_counts_for_as_restless_a_time_as_it_was_learnt_in() -> None:
+    """Forecasts as quiet as their own error say that the truth is quieter than usual, and less of them comes true."""
+    learnt = ForecastError(
+        np.full(4, 0.1),
+        ("AA",),
+        np.array([50.0]),
+        np.full((1, 4), 0.1),
+        np.full((1, 4), 0.8),
+        np.full((1, 4), 0.1),
+    )
+    for departure in (5.0, 40.0):
+        value, sd = expect(learnt, np.full(72, 100.0 + departure), usual=100.0, usual_sd=20.0)
+        restless = (72 * max(departure**2 - 10.0**2, 0.0) / 20.0**2 + 24) / 96
+        plain = (
+            restless * 4.0 / (restless * 4.0 + 1.0)
+        )  # 20 usual to 10 of error: odds of 4 to 1, and 0.8 learnt too
+        assert np.full(72, 100 + departure * plain) == pytest.approx(value)
+        # 50 days learnt against 10 of prior
+        assert np.full(72, math.sqrt((plain * 100 + 5 * 100) / 6)) == pytest.approx(sd)
 
 
 def test_a_forecast_that_is_a_mean_of_what_may_come_is_believed_whole() -> None:

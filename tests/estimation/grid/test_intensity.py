@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from opencarbon.estimation.grid.curves import KIND_CODE, KINDS, MISSING, Exposure, PlanningCurves
+from opencarbon.estimation.grid.joins import share_left
 from tests.estimation.curve_oracle import Hour
 from tests.estimation.oracle import ORDER, World, curve_of, network_mean
 from tests.estimation.worlds import AS_OF, curves_of, reading, world
@@ -118,6 +119,14 @@ def test_the_anomaly_of_the_last_day_fades_from_the_last_known_hour_on() -> None
     assert rest[:12] == pytest.approx(curves.values[row, 12:].tolist())
     assert sum(rest[12:36]) / 24 == pytest.approx(curves.tail[row])
     assert ["measured"] * 12 + ["annual"] * 12 == kinds(curves, "EE")
+
+
+def test_an_anomaly_against_a_climatology_fades_as_days_of_2022_did() -> None:
+    """Shares left 0-12, 12-24, 36-48, 72-84 and 132-144 h after the last known hour, zones that nothing was chosen on."""
+    left = share_left(np.arange(1.0, 169.0)).reshape(14, 12).mean(axis=1)
+
+    assert left[[0, 1, 3, 6, 11]] == pytest.approx([0.77, 0.56, 0.35, 0.27, 0.25], abs=0.1)
+    assert 0.6 * math.exp(-2) + 0.4 * math.exp(-0.2) == pytest.approx(float(share_left(np.array(48.0))))
 
 
 def test_behind_the_horizon_neither_a_short_run_nor_a_long_one_is_promised_more_than_it_finds() -> None:

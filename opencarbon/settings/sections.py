@@ -1,37 +1,21 @@
-"""Settings: arguments over environment over a TOML file over the defaults below.
+"""The settings by section: their defaults, their bounds and where a default is from."""
 
-The environment speaks ``OPENCARBON_`` and two underscores between levels:
-``OPENCARBON_ELECTRICITY_MAPS__TOKEN``, ``OPENCARBON_PLAN__TOP_K``. Relative paths in a TOML file count from the
-folder of that file. A key that nobody knows is an error that names the nearest one.
-"""
-
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-
-from opencarbon.errors import ConfigError
-from opencarbon.settings_sources import (
-    ENVIRONMENT_PREFIX,
-    masked_url,
-    merged,
-    read_environment,
-    read_toml,
-    without_none,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 Profile = Literal["calibrated", "paper"]
 EmissionFactorType = Literal["lifecycle", "direct"]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Settings that belong together: unknown keys are refused, values never change."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ElectricityMapsSettings(_Section):
+class ElectricityMapsSettings(Section):
     """Where grid carbon intensity comes from."""
 
     base_url: str = "https://api.electricitymaps.com/v4"
@@ -67,13 +51,13 @@ class ElectricityMapsSettings(_Section):
         return SecretStr(text) if text else None
 
 
-class EpochAiSettings(_Section):
+class EpochAiSettings(Section):
     """Where published training runs come from."""
 
     models_url: str = "https://epoch.ai/data/notable_ai_models.csv"
 
 
-class HistorySettings(_Section):
+class HistorySettings(Section):
     """Completed runs of the own fleet, which the fits learn from."""
 
     files: tuple[str, ...] = Field(
@@ -81,7 +65,7 @@ class HistorySettings(_Section):
     )
 
 
-class HindsightSettings(_Section):
+class HindsightSettings(Section):
     """Jobs that ended, which the advice for them is held against."""
 
     completed: tuple[str, ...] = Field(
@@ -89,7 +73,7 @@ class HindsightSettings(_Section):
     )
 
 
-class HttpSettings(_Section):
+class HttpSettings(Section):
     """How patiently the sources are asked."""
 
     timeout_s: float = Field(
@@ -106,7 +90,7 @@ class HttpSettings(_Section):
     )
 
 
-class StoreSettings(_Section):
+class StoreSettings(Section):
     """Where fetched intensities are kept."""
 
     root: str = str(user_data_path("opencarbon") / "store")
@@ -118,7 +102,7 @@ class StoreSettings(_Section):
     )
 
 
-class PublishSettings(_Section):
+class PublishSettings(Section):
     """Where and how a release is published."""
 
     root: str | None = None
@@ -130,7 +114,7 @@ class PublishSettings(_Section):
     rows_per_file: int = Field(default=5_000_000, ge=122_880)
 
 
-class ManifestSettings(_Section):
+class ManifestSettings(Section):
     """How manifests are read."""
 
     columns: dict[str, str] = Field(default_factory=dict, description="Their column name to ours.")
@@ -140,7 +124,7 @@ class ManifestSettings(_Section):
     )
 
 
-class EstimateSettings(_Section):
+class EstimateSettings(Section):
     """How emissions are estimated."""
 
     profile: Profile = "calibrated"
@@ -168,7 +152,7 @@ class EstimateSettings(_Section):
     )
 
 
-class PlanSettings(_Section):
+class PlanSettings(Section):
     """How places and times are chosen."""
 
     top_k: int = Field(default=3, ge=1, le=50)
@@ -201,130 +185,15 @@ class PlanSettings(_Section):
     )
 
 
-class BudgetSettings(_Section):
+class BudgetSettings(Section):
     """When a release counts as over budget."""
 
-    run_kgco2e: float | None = Field(default=None, gt=0, description="Most that all jobs together may emit.")
+    run_kgco2e: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="Most that all jobs together may emit."
+    )
     teams: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
         default_factory=dict, description="Most that all jobs of a team may emit, by its name."
     )
     when_over: Literal["fail", "flag"] = Field(
         default="fail", description="fail: exit status 4 after publishing; flag: only said in the tables."
     )
-
-
-class Settings(BaseSettings):
-    """Everything that can be set."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX,
-        env_nested_delimiter="__",
-        env_ignore_empty=True,
-        extra="forbid",
-        frozen=True,
-    )
-
-    electricity_maps: ElectricityMapsSettings = ElectricityMapsSettings()
-    epoch_ai: EpochAiSettings = EpochAiSettings()
-    history: HistorySettings = HistorySettings()
-    hindsight: HindsightSettings = HindsightSettings()
-    http: HttpSettings = HttpSettings()
-    store: StoreSettings = StoreSettings()
-    publish: PublishSettings = PublishSettings()
-    manifest: ManifestSettings = ManifestSettings()
-    estimate: EstimateSettings = EstimateSettings()
-    plan: PlanSettings = PlanSettings()
-    budget: BudgetSettings = BudgetSettings()
-    regions: tuple[str, ...] = Field(default=(), description="CSV files that add to or override the regions.")
-    devices: tuple[str, ...] = Field(
-        default=(), description="TOML files that add to or override the devices."
-    )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is passed: ``load_settings`` merges file, environment and arguments itself."""
-        return (init_settings,)
-
-
-def load_settings(config: Path | None = None, arguments: Mapping[str, Any] | None = None) -> Settings:
-    """Effective settings.
-
-    Parameters
-    ----------
-    config : Path, optional
-        TOML file.
-    arguments : mapping, optional
-        Settings from the command line, nested like the file; None stands for not given.
-
-    Returns
-    -------
-    Settings
-
-    Raises
-    ------
-    ConfigError
-        A file that cannot be read, an unknown key, a value out of range, a token in a file.
-    """
-    known = known_keys()
-    from_file = read_toml(config, known) if config else {}
-    from_environment = read_environment(Settings, known)
-    try:
-        return Settings(**merged(merged(from_file, from_environment), without_none(arguments or {})))
-    except ValidationError as problem:
-        raise ConfigError(_explain(problem)) from None
-
-
-def masked(settings: Settings) -> dict[str, Any]:
-    """Effective settings, ready to print.
-
-    Parameters
-    ----------
-    settings : Settings
-
-    Returns
-    -------
-    dict
-        Nested plain values; secrets are masked, and what a URL may carry of them: its user and its query.
-    """
-    return {name: _without_secrets(value) for name, value in settings.model_dump(mode="json").items()}
-
-
-def known_keys() -> tuple[str, ...]:
-    """Every setting, levels joined by a dot.
-
-    Returns
-    -------
-    tuple of str
-    """
-    return tuple(_known(Settings))
-
-
-def _without_secrets(value: Any) -> Any:  # noqa: ANN401  # whatever JSON holds
-    if isinstance(value, dict):
-        return {name: _without_secrets(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_without_secrets(item) for item in value]
-    return masked_url(value) if isinstance(value, str) else value
-
-
-def _known(model: type[BaseModel], above: str = "") -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _known(field.annotation, f"{above}{name}.")
-        else:
-            yield f"{above}{name}"
-
-
-def _explain(problem: ValidationError) -> str:
-    lines = [
-        f"setting {'.'.join(str(part) for part in error['loc'])!r}: {error['msg']}"
-        for error in problem.errors(include_input=False, include_url=False)
-    ]
-    return "; ".join(lines)

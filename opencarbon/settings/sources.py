@@ -19,6 +19,7 @@ _PATHS: Final = (
     ("publish", "root"),
     ("epoch_ai", "models_url"),
     ("history", "files"),
+    ("hindsight", "completed"),
     ("plan", "capacities"),
     ("regions",),
     ("devices",),
