@@ -16,7 +16,7 @@ Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-MOST_NODES: Final = 300
+MOST_NODES: Final = 3_000
 """Nodes of the search tree after which HiGHS stops: a count, so that equal inputs give equal allocations."""
 
 MOST_SECONDS: Final = 300.0
