@@ -20,7 +20,7 @@ from opencarbon.pipeline.files import output_folder
 from opencarbon.settings import Settings
 
 _HEADINGS: Final = (
-    *("kind of data", "job h", "may", "decisions", "claimed", "realised", "claimed/\nrealised"),
+    *("kind", "job h", "may", "n", "claimed", "realised", "claimed/\nrealised"),
     *("regret", "worse"),
 )
 _TEXTS: Final = (0, 2)
@@ -150,7 +150,7 @@ def _title(made: Backtest) -> str:
 def _table(made: Backtest) -> Table:
     table = Table(*_HEADINGS, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for at, column in enumerate(table.columns):
-        column.justify = "left" if at in _TEXTS else "right"
+        column.justify, column.no_wrap = ("left" if at in _TEXTS else "right"), True
     for row in scores(made.outcomes, ("intensity_kind", "job_hours", "may_move")).to_pylist():
         cells = (
             row["intensity_kind"],
@@ -168,7 +168,7 @@ def _table(made: Backtest) -> Table:
 
 def _lines(made: Backtest) -> Iterator[str]:
     """What the figures mean, and what was missing."""
-    yield "- gCO2e per kWh at the servers, means over the decisions; PUE included."
+    yield "- gCO2e per kWh at the servers, means over n decisions; PUE included."
     yield "- claimed/realised: above 1 the advice promised more than came true."
     yield "- regret: what the best place and time in hindsight would have saved beyond the advice."
     yield "- worse: decisions that emitted more than their baseline."
