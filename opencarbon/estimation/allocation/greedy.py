@@ -25,11 +25,13 @@ JOBS_AT_ONCE: Final = 32
 
 
 class _Row(NamedTuple):
-    """A job among those whose runs were worked out together."""
+    """A job among those whose runs were worked out together: the cheapest run at the prices, and the least at none."""
 
     block: Block
     priced: Floats
     row: int
+    best: int
+    alone: float
     pauses: Pauses
     paused_row: int
 
@@ -135,16 +137,18 @@ def _batch(queue: Queue, ground: Ground, batch: Integers, prices: Floats) -> lis
     pausing = jobs[queue.interruptible[jobs]]
     pauses = pauses_of(queue, pausing, ground)
     paused = {int(job): row for row, job in enumerate(pausing)}
+    best = priced.reshape(len(jobs), -1).argmin(axis=1).tolist()
+    alone = block.cost.min(axis=(1, 2)).tolist()
     rows = np.searchsorted(jobs, batch)
     return [
-        (job, _Row(block, priced, row, pauses, paused.get(job, -1)))
+        (job, _Row(block, priced, row, best[row], alone[row], pauses, paused.get(job, -1)))
         for job, row in zip(batch.tolist(), rows.tolist(), strict=True)
     ]
 
 
 def _least(queue: Queue, row: _Row, prices: Floats) -> tuple[float, float]:
     """What a job would pay if it were alone, at the prices and at none."""
-    priced, free = float(row.priced[row.row].min()), float(row.block.cost[row.row].min())
+    priced, free = float(row.priced[row.row].flat[row.best]), row.alone
     if row.paused_row < 0:
         return priced, free
     one = row.pauses.one(row.paused_row)
@@ -158,7 +162,7 @@ def _best_left(placement: Placement, ground: Ground, job: int, row: _Row, prices
     device, needed = queue.device[job], queue.devices[job] * (1.0 - DEVICE_TOLERANCE)
     free = placement.free[device]
     first, stop = block.first[row.row], block.stop[row.row]
-    run, region = divmod(int(priced.argmin()), priced.shape[1])
+    run, region = divmod(row.best, priced.shape[1])
     cost = priced[run, region]
     if not np.isfinite(cost):
         straight = None
