@@ -27,7 +27,7 @@ SAMPLE: Final = 2_000
 STEPS: Final = 200
 """Steps of the search for prices."""
 
-MOST_IMPROVED: Final = 30_000
+MOST_IMPROVED: Final = 15_000
 """Jobs that are looked at once more, those that pay most above what they would alone."""
 
 
