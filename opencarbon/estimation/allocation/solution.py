@@ -10,7 +10,6 @@ from opencarbon.estimation.allocation.large import allocate_large
 from opencarbon.estimation.allocation.placement import Taken
 from opencarbon.estimation.allocation.places import Ground
 from opencarbon.estimation.allocation.queue import Queue, Supply, Terrain
-from opencarbon.estimation.allocation.small import allocate_small
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -81,6 +80,8 @@ def allocate(queue: Queue, terrain: Terrain, supply: Supply) -> Allocation:
     if len(queue) > SMALL:
         placement, bound = allocate_large(queue, ground)
         return as_allocation(queue, placement.taken, bound=bound, method="heuristic")
+    from opencarbon.estimation.allocation.small import allocate_small  # HiGHS is slow to import
+
     dearest = queue.energy_kwh * ground.rate.max() + queue.transfer_kgco2e
     reference = np.where(np.isfinite(queue.base_kgco2e), queue.base_kgco2e, dearest)
     placement, bound, proved = allocate_small(queue, ground, reference)

@@ -7,7 +7,6 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.signal import lfilter
 
 from opencarbon.estimation.grid.climatology import DAYS_OF_LEVEL, climatology
 from opencarbon.estimation.grid.forecast_error import LEAD_FROM_H, PRIOR, ForecastError
@@ -136,6 +135,8 @@ def _measured(rows: _Issued, zones: int) -> Floats:
 
 def _usual_at_issue(measured: Floats, rows: _Issued, first: pd.Timestamp) -> Floats:
     """What would have been expected of each hour at the issue of its forecast; NaN before a day was measured."""
+    from scipy.signal import lfilter  # slow to import, and needed only where an archive is learnt from
+
     zones, hours = measured.shape
     first_hour_of_week = first.day_of_week * 24 + first.hour
     usual = climatology(measured, (first_hour_of_week + hours) % 168, np.full(zones, np.nan)).usual
