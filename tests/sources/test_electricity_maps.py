@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pytest
 
 from opencarbon.errors import SourcePlanError, SourceShapeError
-from opencarbon.sources.electricity_maps.bodies import parse_forecast, parse_history, parse_latest
+from opencarbon.sources.electricity_maps.bodies import Asked, parse_forecast, parse_history, parse_latest
 from opencarbon.sources.electricity_maps.night import pull_zones
 from opencarbon.sources.electricity_maps.requests import (
     fetch_forecast,
@@ -49,15 +49,17 @@ def body_of(name: str) -> dict[str, Any]:
     return body
 
 
-def read(name: str, body: dict[str, Any] | bytes | None = None, **asked: Any) -> pa.Table:
+def read(
+    name: str,
+    body: dict[str, Any] | bytes | None = None,
+    *,
+    fetched_at_utc: datetime = FETCHED,
+    **asked: Any,
+) -> pa.Table:
     parse = {"latest": parse_latest, "history": parse_history, "forecast": parse_forecast}[name]
     content = body if isinstance(body, bytes) else json.dumps(body or body_of(name)).encode()
-    known: dict[str, Any] = {
-        "zone": "DK-DK2",
-        "emission_factor_type": "lifecycle",
-        "fetched_at_utc": FETCHED,
-    }
-    return parse(content, **(known | asked))
+    known: dict[str, Any] = {"zone": "DK-DK2", "emission_factor_type": "lifecycle"}
+    return parse(content, Asked(**(known | asked)), fetched_at_utc=fetched_at_utc)
 
 
 def values(table: pa.Table, name: str = "carbon_intensity_gco2e_per_kwh") -> list[Any]:
@@ -321,9 +323,9 @@ def service(token: str = TOKEN) -> Iterator[tuple[ElectricityMapsServer, Client]
 
 def test_every_request_says_zone_factor_type_granularity_and_no_caller_lookup() -> None:
     with service() as (server, client):
-        fetch_latest(client, "NA", emission_factor_type="direct")
-        fetch_history(client, "NA", emission_factor_type="direct")
-        fetch_forecast(client, "NA", emission_factor_type="direct", horizon_hours=30)
+        fetch_latest(client, Asked("NA", "direct"))
+        fetch_history(client, Asked("NA", "direct"))
+        fetch_forecast(client, Asked("NA", "direct"), horizon_hours=30)
     common = {
         "zone": "NA",
         "emissionFactorType": "direct",

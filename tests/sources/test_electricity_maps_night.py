@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from opencarbon.errors import SourceShapeError
-from opencarbon.sources.electricity_maps.bodies import parse_forecast, parse_past
+from opencarbon.sources.electricity_maps.bodies import Asked, parse_forecast, parse_past
 from opencarbon.sources.electricity_maps.night import pull_zones
 from opencarbon.sources.electricity_maps.zone import Wanted
 from opencarbon.sources.http import Client
@@ -158,9 +158,7 @@ def test_a_past_hour_of_another_zone_or_of_none_is_refused(body: bytes, words: s
 
 
 def past(body: bytes) -> pa.Table:
-    return parse_past(
-        body, zone="DE", hour_start_utc=RUNNING, emission_factor_type="lifecycle", fetched_at_utc=NOW
-    )
+    return parse_past(body, Asked("DE", "lifecycle"), hour_start_utc=RUNNING, fetched_at_utc=NOW)
 
 
 def test_a_past_hour_is_read_in_both_forms_and_no_other_hour_of_the_answer_is() -> None:
@@ -199,7 +197,7 @@ def test_an_answer_on_the_other_basis_is_refused(flow_traced: bool, words: str) 
 def test_a_forecast_that_says_another_basis_or_type_is_refused(said: bytes) -> None:
     body = b'{"zone":"DE","forecast":[],"updatedAt":"2026-11-22T21:04:00.000Z",%s}' % said
     with pytest.raises(SourceShapeError, match="the answer is"):
-        parse_forecast(body, zone="DE", emission_factor_type="lifecycle", fetched_at_utc=NOW)
+        parse_forecast(body, Asked("DE", "lifecycle"), fetched_at_utc=NOW)
 
 
 # --- finer and coarser data ------------------------------------------------------------------------------------------

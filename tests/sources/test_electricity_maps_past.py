@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from opencarbon.errors import SourcePlanError, SourceShapeError
-from opencarbon.sources.electricity_maps.bodies import parse_past_range
+from opencarbon.sources.electricity_maps.bodies import Asked, parse_past_range
 from opencarbon.sources.electricity_maps.past import (
     LONGEST_RANGE,
     Past,
@@ -86,10 +86,9 @@ def read(rows: list[dict[str, Any]], **more: Any) -> pa.Table:
     body = {"zone": "DE", "data": rows, "temporalGranularity": "hourly"} | more
     return parse_past_range(
         json.dumps(body).encode(),
-        zone="DE",
+        Asked("DE", "lifecycle"),
         start_utc=START,
         end_utc=START + 3 * HOUR,
-        emission_factor_type="lifecycle",
         fetched_at_utc=LATER,
     )
 
@@ -164,7 +163,7 @@ def pull(
 
 def test_a_request_says_start_and_end_in_full_and_all_that_every_request_says() -> None:
     with service() as (server, client):
-        fetch_past_range(client, "DE", span(0, 240), emission_factor_type="direct")
+        fetch_past_range(client, Asked("DE", "direct"), span=span(0, 240))
     assert [request.path for request in server.requests] == ["/v4/carbon-intensity/past-range"]
     assert server.requests[0].query == {
         "zone": "DE",

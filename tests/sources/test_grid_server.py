@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from opencarbon.errors import SourceRateLimitError
+from opencarbon.sources.electricity_maps.models import Asked
 from opencarbon.sources.electricity_maps.requests import fetch_forecast, fetch_latest
 from opencarbon.sources.http import Client
 from opencarbon.sources.http_limits import HttpLimits
@@ -46,11 +47,9 @@ def test_the_server_that_is_started_does_what_it_was_told_and_says_how_to_reach_
         url, token = told.values()
         with Client(url, token=token, limits=ONCE) as client:
             with pytest.raises(SourceRateLimitError):
-                fetch_latest(client, "DE", emission_factor_type="lifecycle")
-            assert b'"carbonIntensity": null' in (
-                fetch_latest(client, "FR", emission_factor_type="lifecycle") or b""
-            )
-            body = fetch_forecast(client, "DE", emission_factor_type="lifecycle", horizon_hours=6) or b""
+                fetch_latest(client, Asked("DE", "lifecycle"))
+            assert b'"carbonIntensity": null' in (fetch_latest(client, Asked("FR", "lifecycle")) or b"")
+            body = fetch_forecast(client, Asked("DE", "lifecycle"), horizon_hours=6) or b""
             assert body.count(b"carbonIntensity") == 7
 
 

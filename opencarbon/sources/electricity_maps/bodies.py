@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from opencarbon.errors import SourceShapeError
 from opencarbon.sources.electricity_maps.models import (
-    EmissionFactorType,
+    Asked,
     Forecast,
     History,
     Latest,
@@ -19,13 +19,13 @@ from opencarbon.sources.electricity_maps.models import (
     PastRange,
     read_body,
 )
-from opencarbon.sources.electricity_maps.rows import SANDBOX_SOURCE_ID, SOURCE_ID, Asked, intensity_table
+from opencarbon.sources.electricity_maps.rows import SANDBOX_SOURCE_ID, SOURCE_ID, intensity_table
 from opencarbon.units import HOUR
 
 __all__ = [
     "SANDBOX_SOURCE_ID",
     "SOURCE_ID",
-    "EmissionFactorType",
+    "Asked",
     "parse_forecast",
     "parse_history",
     "parse_latest",
@@ -36,44 +36,36 @@ __all__ = [
 
 def parse_latest(
     body: bytes,
+    asked: Asked,
     *,
-    zone: str,
-    emission_factor_type: EmissionFactorType,
     fetched_at_utc: datetime,
-    flow_traced: bool = True,
-    allow_sandbox: bool = False,
 ) -> pa.Table:
     """Read the answer of ``carbon-intensity/latest``; see :func:`parse_history`.
 
     Parameters
     ----------
     body : bytes
-    zone : str
-    emission_factor_type : {"lifecycle", "direct"}
+    asked : Asked
     fetched_at_utc : datetime
-    flow_traced : bool, optional
-    allow_sandbox : bool, optional
 
     Returns
     -------
     pa.Table
         One row of ``GRID_INTENSITY``, ``measured``.
     """
-    latest = read_body(Latest, body, zone)
+    latest = read_body(Latest, body, asked.zone)
     return intensity_table(
         *(latest, [latest], "measured"),
-        asked=Asked(zone, emission_factor_type, flow_traced, fetched_at_utc, allow_sandbox),
+        asked=asked,
+        fetched_at_utc=fetched_at_utc,
     )
 
 
 def parse_history(
     body: bytes,
+    asked: Asked,
     *,
-    zone: str,
-    emission_factor_type: EmissionFactorType,
     fetched_at_utc: datetime,
-    flow_traced: bool = True,
-    allow_sandbox: bool = False,
 ) -> pa.Table:
     """Read the answer of ``carbon-intensity/history``.
 
@@ -81,16 +73,9 @@ def parse_history(
     ----------
     body : bytes
         As fetched.
-    zone : str
-        The zone asked for.
-    emission_factor_type : {"lifecycle", "direct"}
-        The type asked for.
+    asked : Asked
     fetched_at_utc : datetime
         When it was fetched, with a time zone.
-    flow_traced : bool, optional
-        The basis asked for.
-    allow_sandbox : bool, optional
-        Accept the made-up data that a sandbox token gets; they are marked ``is_estimated`` and by their source.
 
     Returns
     -------
@@ -106,22 +91,20 @@ def parse_history(
     SourcePlanError
         If these are sandbox data and ``allow_sandbox`` is not set.
     """
-    history = read_body(History, body, zone)
+    history = read_body(History, body, asked.zone)
     return intensity_table(
         *(history, history.history, "measured"),
-        asked=Asked(zone, emission_factor_type, flow_traced, fetched_at_utc, allow_sandbox),
+        asked=asked,
+        fetched_at_utc=fetched_at_utc,
     )
 
 
 def parse_past(
     body: bytes,
+    asked: Asked,
     *,
-    zone: str,
     hour_start_utc: datetime,
-    emission_factor_type: EmissionFactorType,
     fetched_at_utc: datetime,
-    flow_traced: bool = True,
-    allow_sandbox: bool = False,
 ) -> pa.Table:
     """Read the answer of ``carbon-intensity/past``; see :func:`parse_history`.
 
@@ -129,13 +112,10 @@ def parse_past(
     ----------
     body : bytes
         One row, or a list of rows under ``data``: both are documented.
-    zone : str
+    asked : Asked
     hour_start_utc : datetime
         The hour asked for; what lies outside it is dropped.
-    emission_factor_type : {"lifecycle", "direct"}
     fetched_at_utc : datetime
-    flow_traced : bool, optional
-    allow_sandbox : bool, optional
 
     Returns
     -------
@@ -144,17 +124,18 @@ def parse_past(
     """
     past: Latest | Past
     if _is_list(body):
-        past = read_body(Past, body, zone)
+        past = read_body(Past, body, asked.zone)
         rows = past.data
     else:
-        past = read_body(Latest, body, zone)
+        past = read_body(Latest, body, asked.zone)
         rows = [past]
     said = past.zone is not None or all(row.zone is not None for row in rows)
     if not said:
-        raise SourceShapeError(f"zone: asked for {zone}, the answer does not say which it is for")
+        raise SourceShapeError(f"zone: asked for {asked.zone}, the answer does not say which it is for")
     return intensity_table(
         *(past, rows, "measured"),
-        asked=Asked(zone, emission_factor_type, flow_traced, fetched_at_utc, allow_sandbox),
+        asked=asked,
+        fetched_at_utc=fetched_at_utc,
         within=(hour_start_utc, hour_start_utc + HOUR),
     )
 
@@ -169,71 +150,61 @@ def _is_list(body: bytes) -> bool:
 
 def parse_past_range(
     body: bytes,
+    asked: Asked,
     *,
-    zone: str,
     start_utc: datetime,
     end_utc: datetime,
-    emission_factor_type: EmissionFactorType,
     fetched_at_utc: datetime,
-    flow_traced: bool = True,
-    allow_sandbox: bool = False,
 ) -> pa.Table:
     """Read the answer of ``carbon-intensity/past-range``; see :func:`parse_history`.
 
     Parameters
     ----------
     body : bytes
-    zone : str
+    asked : Asked
     start_utc, end_utc : datetime
         The range asked for, half-open. Whether the service counts the end in is not documented, so that what lies
         outside is dropped: ranges that touch share no hour.
-    emission_factor_type : {"lifecycle", "direct"}
     fetched_at_utc : datetime
-    flow_traced : bool, optional
-    allow_sandbox : bool, optional
 
     Returns
     -------
     pa.Table
         Rows of ``GRID_INTENSITY``, ``measured``, by hour.
     """
-    past = read_body(PastRange, body, zone)
+    past = read_body(PastRange, body, asked.zone)
     return intensity_table(
         *(past, past.data, "measured"),
-        asked=Asked(zone, emission_factor_type, flow_traced, fetched_at_utc, allow_sandbox),
+        asked=asked,
+        fetched_at_utc=fetched_at_utc,
         within=(start_utc, end_utc),
     )
 
 
 def parse_forecast(
     body: bytes,
+    asked: Asked,
     *,
-    zone: str,
-    emission_factor_type: EmissionFactorType,
     fetched_at_utc: datetime,
-    flow_traced: bool = True,
-    allow_sandbox: bool = False,
 ) -> pa.Table:
     """Read the answer of ``carbon-intensity/forecast``; see :func:`parse_history`.
 
     Parameters
     ----------
     body : bytes
-    zone : str
-    emission_factor_type : {"lifecycle", "direct"}
-        Bodies known so far do not repeat it: it is what the request said.
+    asked : Asked
     fetched_at_utc : datetime
-    flow_traced : bool, optional
-    allow_sandbox : bool, optional
 
     Returns
     -------
     pa.Table
         Rows of ``GRID_INTENSITY``, ``forecast``, from the running hour on, ``issued_at_utc`` being ``updatedAt``.
+        Bodies known so far do not repeat the emission factor type: it is what the request said.
     """
-    forecast = read_body(Forecast, body, zone)
+    forecast = read_body(Forecast, body, asked.zone)
     return intensity_table(
         *(forecast, forecast.forecast, "forecast"),
-        asked=Asked(zone, emission_factor_type, flow_traced, fetched_at_utc, allow_sandbox),
+        asked=asked,
+        fetched_at_utc=fetched_at_utc,
         issued_at_utc=forecast.updated_at,
     )

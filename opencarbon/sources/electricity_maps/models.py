@@ -1,9 +1,9 @@
-"""Form of the bodies that the Electricity Maps API answers with.
+"""What the Electricity Maps API is asked, and the form of the bodies that it answers with.
 
 API: https://app.electricitymaps.com/docs/reference
 """
 
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, NamedTuple, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -18,6 +18,26 @@ _PROBLEMS_SHOWN: Final = 3
 _CHARACTERS_SHOWN: Final = 60
 
 _Intensity = Annotated[float, Field(ge=0, le=_HIGHEST, allow_inf_nan=False)]
+
+
+class Asked(NamedTuple):
+    """What a request is about, and what its answer must be about.
+
+    Attributes
+    ----------
+    zone : str
+        Zone, such as ``DE`` or ``US-CAL-CISO``.
+    emission_factor_type : {"lifecycle", "direct"}
+    flow_traced : bool
+        The intensity of what the zone consumes; else of what it generates.
+    allow_sandbox : bool
+        Accept the made-up data that a sandbox token gets; they are marked ``is_estimated`` and by their source.
+    """
+
+    zone: str
+    emission_factor_type: EmissionFactorType
+    flow_traced: bool = True
+    allow_sandbox: bool = False
 
 
 class Model(BaseModel):

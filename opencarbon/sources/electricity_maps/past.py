@@ -13,8 +13,9 @@ from typing import Final
 import pyarrow as pa
 
 from opencarbon.errors import SourceError
-from opencarbon.sources.electricity_maps.bodies import EmissionFactorType, parse_past_range
+from opencarbon.sources.electricity_maps.bodies import parse_past_range
 from opencarbon.sources.electricity_maps.circuit import Circuit
+from opencarbon.sources.electricity_maps.models import Asked, EmissionFactorType
 from opencarbon.sources.electricity_maps.requests import TIME, query_of
 from opencarbon.sources.electricity_maps.rights import UNKNOWN, Rights
 from opencarbon.sources.http import Client
@@ -93,24 +94,15 @@ def spans_of(hours: Iterable[datetime]) -> list[Span]:
     return spans
 
 
-def fetch_past_range(
-    client: Client,
-    zone: str,
-    span: Span,
-    *,
-    emission_factor_type: EmissionFactorType,
-    flow_traced: bool = True,
-) -> bytes | None:
+def fetch_past_range(client: Client, asked: Asked, *, span: Span) -> bytes | None:
     """Carbon intensity of past hours, as the API answers.
 
     Parameters
     ----------
     client : Client
-    zone : str
+    asked : Asked
     span : Span
         :data:`LONGEST_RANGE` at most.
-    emission_factor_type : {"lifecycle", "direct"}
-    flow_traced : bool, optional
 
     Returns
     -------
@@ -123,8 +115,7 @@ def fetch_past_range(
         See :meth:`opencarbon.sources.http.Client.get`.
     """
     times = {"start": f"{span.start_utc:{TIME}}", "end": f"{span.end_utc:{TIME}}"}
-    query = query_of(zone, emission_factor_type, flow_traced=flow_traced)
-    return client.get("carbon-intensity/past-range", query | times)
+    return client.get("carbon-intensity/past-range", query_of(asked) | times)
 
 
 def pull_past(
@@ -200,24 +191,14 @@ def pull_past(
 
 def _pull_span(client: Client, zone: str, span: Span, past: Past) -> tuple[int, list[Event], bool]:
     """Rows that came and were handed on, what is wrong with them, and whether to leave the zone."""
+    asked = Asked(zone, past.emission_factor_type, past.flow_traced, past.allow_sandbox)
     try:
-        body = fetch_past_range(
-            *(client, zone, span),
-            emission_factor_type=past.emission_factor_type,
-            flow_traced=past.flow_traced,
-        )
+        body = fetch_past_range(client, asked, span=span)
         if body is None:
             return 0, [_event(zone, "no_data", f"{span}: the service has no data for this zone")], False
         fetched_at_utc = past.clock().astimezone(UTC)
         rows = parse_past_range(
-            body,
-            zone=zone,
-            start_utc=span.start_utc,
-            end_utc=span.end_utc,
-            emission_factor_type=past.emission_factor_type,
-            fetched_at_utc=fetched_at_utc,
-            flow_traced=past.flow_traced,
-            allow_sandbox=past.allow_sandbox,
+            *(body, asked), start_utc=span.start_utc, end_utc=span.end_utc, fetched_at_utc=fetched_at_utc
         )
     except SourceError as problem:
         return 0, [_event(zone, problem.code, f"{span}: {problem}")], problem.code != "shape"

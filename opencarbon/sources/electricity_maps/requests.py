@@ -8,7 +8,7 @@ comparison. API: https://app.electricitymaps.com/docs/reference
 from datetime import datetime
 from typing import Final
 
-from opencarbon.sources.electricity_maps.models import EmissionFactorType
+from opencarbon.sources.electricity_maps.models import Asked
 from opencarbon.sources.http import Client
 
 HORIZONS_HOURS: Final = (6, 24, 48, 72)
@@ -18,44 +18,34 @@ TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 """Times as the API takes them, which is strict about their format."""
 
 
-def query_of(
-    zone: str, emission_factor_type: EmissionFactorType, *, flow_traced: bool = True
-) -> dict[str, str]:
+def query_of(asked: Asked) -> dict[str, str]:
     """Query that every request carries.
 
     Parameters
     ----------
-    zone : str
-    emission_factor_type : {"lifecycle", "direct"}
-    flow_traced : bool, optional
-        Ask for the intensity of what the zone consumes; else of what it generates.
+    asked : Asked
 
     Returns
     -------
     dict of str to str
     """
     return {
-        "zone": zone,
-        "emissionFactorType": emission_factor_type,
-        "flowTraced": "true" if flow_traced else "false",
+        "zone": asked.zone,
+        "emissionFactorType": asked.emission_factor_type,
+        "flowTraced": "true" if asked.flow_traced else "false",
         "temporalGranularity": "hourly",
         "disableCallerLookup": "true",
     }
 
 
-def fetch_latest(
-    client: Client, zone: str, *, emission_factor_type: EmissionFactorType, flow_traced: bool = True
-) -> bytes | None:
+def fetch_latest(client: Client, asked: Asked) -> bytes | None:
     """Carbon intensity of the running hour, as the API answers.
 
     Parameters
     ----------
     client : Client
         With the base URL and the token.
-    zone : str
-        Zone, such as ``DE`` or ``US-CAL-CISO``.
-    emission_factor_type : {"lifecycle", "direct"}
-    flow_traced : bool, optional
+    asked : Asked
 
     Returns
     -------
@@ -67,86 +57,57 @@ def fetch_latest(
     SourceError
         See :meth:`opencarbon.sources.http.Client.get`.
     """
-    return client.get(
-        "carbon-intensity/latest", query_of(zone, emission_factor_type, flow_traced=flow_traced)
-    )
+    return client.get("carbon-intensity/latest", query_of(asked))
 
 
-def fetch_past(
-    client: Client,
-    zone: str,
-    hour_start_utc: datetime,
-    *,
-    emission_factor_type: EmissionFactorType,
-    flow_traced: bool = True,
-) -> bytes | None:
+def fetch_past(client: Client, asked: Asked, *, hour_start_utc: datetime) -> bytes | None:
     """Carbon intensity of one past hour, as the API answers; see :func:`fetch_latest`.
 
     Parameters
     ----------
     client : Client
-    zone : str
+    asked : Asked
     hour_start_utc : datetime
         A full hour in UTC.
-    emission_factor_type : {"lifecycle", "direct"}
-    flow_traced : bool, optional
 
     Returns
     -------
     bytes or None
     """
-    query = query_of(zone, emission_factor_type, flow_traced=flow_traced)
-    return client.get("carbon-intensity/past", query | {"datetime": f"{hour_start_utc:{TIME}}"})
+    return client.get("carbon-intensity/past", query_of(asked) | {"datetime": f"{hour_start_utc:{TIME}}"})
 
 
-def fetch_history(
-    client: Client, zone: str, *, emission_factor_type: EmissionFactorType, flow_traced: bool = True
-) -> bytes | None:
+def fetch_history(client: Client, asked: Asked) -> bytes | None:
     """Carbon intensity of the last 24 hours, as the API answers; see :func:`fetch_latest`.
 
     Parameters
     ----------
     client : Client
-    zone : str
-    emission_factor_type : {"lifecycle", "direct"}
-    flow_traced : bool, optional
+    asked : Asked
 
     Returns
     -------
     bytes or None
     """
-    return client.get(
-        "carbon-intensity/history", query_of(zone, emission_factor_type, flow_traced=flow_traced)
-    )
+    return client.get("carbon-intensity/history", query_of(asked))
 
 
-def fetch_forecast(
-    client: Client,
-    zone: str,
-    *,
-    emission_factor_type: EmissionFactorType,
-    horizon_hours: int,
-    flow_traced: bool = True,
-) -> bytes | None:
+def fetch_forecast(client: Client, asked: Asked, *, horizon_hours: int) -> bytes | None:
     """Forecast of the carbon intensity, as the API answers; see :func:`fetch_latest`.
 
     Parameters
     ----------
     client : Client
-    zone : str
-    emission_factor_type : {"lifecycle", "direct"}
+    asked : Asked
     horizon_hours : int
         Hours wanted [h]; the smallest horizon offered that holds them is asked for, 72 h at most.
-    flow_traced : bool, optional
 
     Returns
     -------
     bytes or None
     """
-    query = query_of(zone, emission_factor_type, flow_traced=flow_traced)
-    return client.get(
-        "carbon-intensity/forecast", query | {"horizonHours": str(horizon_asked(horizon_hours))}
-    )
+    horizon = {"horizonHours": str(horizon_asked(horizon_hours))}
+    return client.get("carbon-intensity/forecast", query_of(asked) | horizon)
 
 
 def fetch_zones(client: Client) -> bytes | None:

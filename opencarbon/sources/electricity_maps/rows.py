@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 import pyarrow as pa
 
 from opencarbon.errors import SourcePlanError, SourceShapeError
-from opencarbon.sources.electricity_maps.models import Body, EmissionFactorType, Row, Said, shown
+from opencarbon.sources.electricity_maps.models import Asked, Body, Row, Said, shown
 from opencarbon.tables.conform import conform
 from opencarbon.tables.inputs import FLOW_TRACED, GRID_INTENSITY, PRODUCTION
 from opencarbon.units import HOUR, whole_hour
@@ -17,16 +17,6 @@ SANDBOX_SOURCE_ID: Final = "electricity-maps-sandbox"
 
 _SLOTS_PER_HOUR: Final = {"hourly": 1, "15_minutes": 4, "5_minutes": 12}
 _SANDBOX_METHOD: Final = "SANDBOX_MODE_DATA"
-
-
-class Asked(NamedTuple):
-    """What was asked for, and when."""
-
-    zone: str
-    emission_factor_type: EmissionFactorType
-    flow_traced: bool
-    fetched_at_utc: datetime
-    allow_sandbox: bool
 
 
 class _Slot(NamedTuple):
@@ -42,6 +32,7 @@ def intensity_table(
     kind: Literal["measured", "forecast"],
     *,
     asked: Asked,
+    fetched_at_utc: datetime,
     within: tuple[datetime, datetime] | None = None,
     issued_at_utc: datetime | None = None,
 ) -> pa.Table:
@@ -54,6 +45,8 @@ def intensity_table(
         Its rows.
     kind : {"measured", "forecast"}
     asked : Asked
+    fetched_at_utc : datetime
+        With a time zone.
     within : tuple of datetime, optional
         A half-open range: what starts outside it is dropped.
     issued_at_utc : datetime, optional
@@ -71,8 +64,8 @@ def intensity_table(
     SourcePlanError
         If these are sandbox data that were not to be accepted.
     """
-    if asked.fetched_at_utc.tzinfo is None:
-        raise ValueError(f"fetched_at_utc must carry a time zone, not {asked.fetched_at_utc.isoformat()}")
+    if fetched_at_utc.tzinfo is None:
+        raise ValueError(f"fetched_at_utc must carry a time zone, not {fetched_at_utc.isoformat()}")
     sandbox = _check_sandbox(body, rows, asked.allow_sandbox)
     _check_rows(body, rows, asked)
     hours = _hourly(rows, body)
@@ -86,7 +79,7 @@ def intensity_table(
         "emission_factor_type": [asked.emission_factor_type] * len(hours),
         "is_estimated": [sandbox or hour.is_estimated for hour in hours],
         "issued_at_utc": [issued_at_utc or hour.issued_at_utc for hour in hours],
-        "fetched_at_utc": [asked.fetched_at_utc] * len(hours),
+        "fetched_at_utc": [fetched_at_utc] * len(hours),
         "source_id": [SANDBOX_SOURCE_ID if sandbox else SOURCE_ID] * len(hours),
         "accounting_basis": [FLOW_TRACED if asked.flow_traced else PRODUCTION] * len(hours),
     }

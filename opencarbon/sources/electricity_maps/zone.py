@@ -3,16 +3,15 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from opencarbon.errors import SourceError
 from opencarbon.sources.electricity_maps.bodies import (
-    EmissionFactorType,
     parse_forecast,
     parse_history,
     parse_latest,
@@ -20,6 +19,7 @@ from opencarbon.sources.electricity_maps.bodies import (
     parse_past_range,
 )
 from opencarbon.sources.electricity_maps.circuit import STOPPING_CODES
+from opencarbon.sources.electricity_maps.models import Asked, EmissionFactorType
 from opencarbon.sources.electricity_maps.past import LONGEST_RANGE, Span, fetch_past_range
 from opencarbon.sources.electricity_maps.requests import (
     fetch_forecast,
@@ -32,7 +32,7 @@ from opencarbon.sources.electricity_maps.rights import UNKNOWN, Rights
 from opencarbon.sources.http import Client
 from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import GRID_INTENSITY
-from opencarbon.units import HOUR
+from opencarbon.units import HOUR, whole_hour
 
 PAST_HOURS_ASKED: Final = 3
 """Missing hours of the last day that are asked for one by one, of a zone and night."""
@@ -95,7 +95,7 @@ class Wanted:
     @property
     def running(self) -> datetime:
         """Start of the running hour, in UTC."""
-        return self.fetched_at_utc.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        return whole_hour(self.fetched_at_utc)
 
 
 def pull_zone(client: Client, zone: str, wanted: Wanted) -> tuple[pa.Table, list[Event]]:
@@ -131,10 +131,7 @@ class _ZonePull:
 
     def __init__(self, client: Client, zone: str, wanted: Wanted) -> None:
         self._client, self._zone, self._wanted = client, zone, wanted
-        self._terms: dict[str, Any] = {
-            "emission_factor_type": wanted.emission_factor_type,
-            "flow_traced": wanted.flow_traced,
-        }
+        self._asked = Asked(zone, wanted.emission_factor_type, wanted.flow_traced, wanted.allow_sandbox)
         self._found: list[Event] = []
         self._not_covered: list[str] = []
 
@@ -237,15 +234,9 @@ class _ZonePull:
             self._not_covered.append(endpoint)
             return None
         try:
-            body = fetch(self._client, self._zone, **self._terms)
+            body = fetch(self._client, self._asked)
             if body is not None:
-                return parse(
-                    body,
-                    zone=self._zone,
-                    fetched_at_utc=self._wanted.fetched_at_utc,
-                    allow_sandbox=self._wanted.allow_sandbox,
-                    **self._terms,
-                )
+                return parse(body, self._asked, fetched_at_utc=self._wanted.fetched_at_utc)
             if endpoint != "past":  # one hour that the service does not have is no more than a missing hour
                 self._tell("no_data", f"{endpoint}: the service has no data for this zone")
         except SourceError as problem:
