@@ -15,7 +15,7 @@ from opencarbon.sources.history.records import Records, read_records
 from opencarbon.sources.locations import FoundFile, find_files
 from opencarbon.sources.manifests.names import MOST_HINTS, nearest, shown
 from opencarbon.sources.manifests.rules import BOUNDS, Bounds, Rule
-from opencarbon.sources.storage import reason_of
+from opencarbon.sources.storage import read_found
 from opencarbon.tables.conform import conform
 from opencarbon.tables.inputs import COMPLETED_JOBS, REJECTED_ROWS
 
@@ -125,7 +125,7 @@ def read_completed(
     sha, good = hashlib.sha256(), []
     for file in files:
         try:
-            content = _content(file)
+            content = read_found(file)
             sha.update(hashlib.sha256(file.name.encode() + b"\0" + content).digest())
             rows, broken = _rows(read_records(content, file.name, expected=_EXPECTED), file.name, reading)
         except SourceError as problem:
@@ -152,15 +152,6 @@ def _found(paths: Iterable[str]) -> tuple[list[FoundFile], list[dict[str, Any]]]
         except ManifestError as problem:
             refused.append(_broken(UNREAD_FILE, shown(path), 0, None, "file", None, str(problem)))
     return [found[name] for name in sorted(found)], refused
-
-
-def _content(file: FoundFile) -> bytes:
-    try:
-        with file.filesystem.open_input_stream(file.path, compression=None) as stream:
-            return bytes(stream.read())
-    except (OSError, pa.ArrowException) as problem:
-        reason = reason_of(problem)
-    raise SourceError(f"{file.name} cannot be read: {reason}")
 
 
 def _rows(

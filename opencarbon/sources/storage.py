@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from opencarbon.errors import SourceError
-from opencarbon.sources.locations import public_name
+from opencarbon.sources.locations import FoundFile, public_name
 
 
 def scheme_of(location: str) -> str:
@@ -111,3 +111,27 @@ def reason_of(problem: BaseException) -> str:
         FileExistsError: "a file is in the way of a folder",
     }
     return known.get(type(problem)) or getattr(problem, "strerror", None) or type(problem).__name__
+
+
+def read_found(file: FoundFile) -> bytes:
+    """Content of a file that was found at a location.
+
+    Parameters
+    ----------
+    file : FoundFile
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read.
+    """
+    try:
+        with file.filesystem.open_input_stream(file.path, compression=None) as stream:
+            return bytes(stream.read())
+    except (OSError, pa.ArrowException) as problem:
+        reason = reason_of(problem)
+    raise SourceError(f"{file.name} cannot be read: {reason}")

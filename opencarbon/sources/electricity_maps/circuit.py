@@ -37,6 +37,23 @@ class Circuit:
         with self._lock:
             return self._stopped_by
 
+    def not_asked(self, zone: str) -> Event | None:
+        """What to say of a zone that is not worth asking for any more; None as long as it is.
+
+        Parameters
+        ----------
+        zone : str
+
+        Returns
+        -------
+        Event or None
+        """
+        stopped_by = self.stopped_by()
+        if stopped_by is None:
+            return None
+        words = f"not asked, after zone {stopped_by.subject} failed: {stopped_by.detail}"
+        return Event("warning", stopped_by.source, zone, stopped_by.code, words)
+
     def record(self, events: Sequence[Event], *, worked: bool) -> None:
         """Note how asking for a zone went.
 

@@ -15,7 +15,6 @@ from opencarbon.sources.http import Client
 from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import GRID_INTENSITY
 
-_EVENT_SOURCE: Final = "electricity_maps"
 _EMPTY: Final = GRID_INTENSITY.schema().empty_table()
 
 
@@ -47,10 +46,9 @@ def pull_zones(
     circuit = Circuit()
 
     def pull(zone: str) -> tuple[pa.Table, list[Event]]:
-        stopped_by = circuit.stopped_by()
-        if stopped_by is not None:
-            words = f"not asked, after zone {stopped_by.subject} failed: {stopped_by.detail}"
-            return _EMPTY, [Event("warning", _EVENT_SOURCE, zone, stopped_by.code, words)]
+        not_asked = circuit.not_asked(zone)
+        if not_asked is not None:
+            return _EMPTY, [not_asked]
         table, events = pull_zone(client, zone, wanted)
         circuit.record(events, worked=table.num_rows > 0)
         return table, events

@@ -155,11 +155,10 @@ def pull_past(
     circuit, stopping = Circuit(), threading.Event()
 
     def pull(zone: str) -> list[Event]:
-        stopped_by = circuit.stopped_by()
-        if stopped_by is not None:
-            words = f"not asked, after zone {stopped_by.subject} failed: {stopped_by.detail}"
+        not_asked = circuit.not_asked(zone)
+        if not_asked is not None:
             done(len(wanted[zone]))
-            return [_event(zone, stopped_by.code, words)]
+            return [not_asked]
         if past.rights.covers(zone, "past-range") is False:
             done(len(wanted[zone]))
             return [_event(zone, "plan", "past-range: not covered by the plan of the token, not asked")]

@@ -15,7 +15,7 @@ from opencarbon.sources.history.records import read_records
 from opencarbon.sources.history.rules import Fault, fault
 from opencarbon.sources.history.runs import read_runs
 from opencarbon.sources.locations import FoundFile, find_files, public_name
-from opencarbon.sources.storage import reason_of
+from opencarbon.sources.storage import read_found
 from opencarbon.tables.conform import conform
 from opencarbon.tables.inputs import REJECTED_ROWS, RUN_HISTORY
 
@@ -67,7 +67,7 @@ def read_history(
     results = []
     for file in files:
         try:
-            results.append(parse(_content(file), format, device_units=device_units, name=file.name))
+            results.append(parse(read_found(file), format, device_units=device_units, name=file.name))
         except SourceError as problem:
             refused.append((file.name, problem))
     if not results:
@@ -144,15 +144,6 @@ def _log_beside(key: str) -> str | None:
         if key.endswith(ending):
             return key.removesuffix(ending) + _LOG
     return None
-
-
-def _content(file: FoundFile) -> bytes:
-    try:
-        with file.filesystem.open_input_stream(file.path, compression=None) as stream:
-            return bytes(stream.read())
-    except (OSError, pa.ArrowException) as problem:
-        reason = reason_of(problem)
-    raise SourceError(f"{file.name} cannot be read: {reason}")
 
 
 def _once(good: pa.Table, rejected: pa.Table) -> tuple[pa.Table, pa.Table]:
