@@ -28,13 +28,13 @@ _HOUR_US: Final = 3_600_000_000
 
 def regions() -> list[str]:
     """Regions of the jobs, of the provider with most of them."""
-    found: list[str] = load_catalog((), ()).regions["region"].to_pylist()
+    found = map(str, load_catalog((), ()).regions["region"].to_pylist())
     return [region for region in found if region.startswith(f"{PROVIDER}:")]
 
 
 def intensities() -> pa.Table:
     """Hourly intensities of the zones of all regions: a level for each zone, and a swing of the day [gCO2e/kWh]."""
-    zones = sorted(set(load_catalog((), ()).regions["zone"].to_pylist()) - {None})
+    zones = sorted({str(zone) for zone in load_catalog((), ()).regions["zone"].drop_null().to_pylist()})
     random = np.random.default_rng(len(zones))
     level, swing = random.uniform(30, 700, len(zones)), random.uniform(0.05, 0.4, len(zones))
     peak = random.uniform(0, 24, len(zones))
@@ -45,9 +45,9 @@ def intensities() -> pa.Table:
     rows = len(zones) * HOURS
     return pa.table(
         {
-            "zone": np.repeat(zones, HOURS),
+            "zone": [zone for zone in zones for _ in range(HOURS)],
             "hour_start_utc": pa.array(np.tile(start, len(zones)), pa.timestamp("us", tz="UTC")),
-            "carbon_intensity_gco2e_per_kwh": values.ravel(),
+            "carbon_intensity_gco2e_per_kwh": pa.array(values.ravel()),
             "intensity_kind": ["example"] * rows,
             "emission_factor_type": ["lifecycle"] * rows,
         }
