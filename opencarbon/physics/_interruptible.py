@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from opencarbon.physics._arrays import FloatArray, IntArray
-from opencarbon.physics._suffix_sums import by_sorting, lowest_suffix_sums
+from opencarbon.physics._suffix_sums import every_suffix_sum, lowest_suffix_sums
 from opencarbon.physics._windows import (
     MISSING,
     UNUSABLE,
@@ -31,11 +31,9 @@ from opencarbon.physics._windows import (
 )
 
 _TABLE = 1 << 19  # elements of a block's table of suffix sums (4 MiB)
-_SLOTS = 1 << 17  # elements of the slots that hold the lowest hours so far (1 MiB): about the L2 cache
-_SORTED_TABLE = 1 << 21  # elements of a table of all sums of sorted suffixes (16 MiB)
-_SHORT = 256  # hours up to which sorting every suffix beats keeping the lowest of one D
-_WORTH_SORTING = 3  # windows with one end that make it worth while
-_LANES_WORTH_SORTING = 8  # with fewer, many tables at once are quicker than one after the other
+_SLOTS = 1 << 17  # elements of the sums kept from hour to hour (1 MiB): about the L2 cache
+_TABLE_OF_ALL = 1 << 21  # elements of a table of the sums of all D (16 MiB)
+_LANES_WORTH_ALL = 8  # with fewer, many tables at once are quicker than one after the other
 _ELEMENTS = 65536  # of the sums of a block of windows
 
 
@@ -119,10 +117,10 @@ class _Block:
 
 
 def _blocks(curves: Curves, windows: Windows, parts: _Parts) -> Iterator[_Block]:
-    """Tabulate suffix sums: of all D at once where windows are short, else of one D at a time."""
+    """Tabulate suffix sums: of all D at once for windows with one end, else of each D alone."""
     left = np.flatnonzero(parts.count > 0)
     lanes = curves.value.shape[1]
-    if lanes < _LANES_WORTH_SORTING:
+    if lanes < _LANES_WORTH_ALL or not left.size:
         yield from _blocks_by_whole(curves, windows, parts, left)
         return
     row = (windows.zone * curves.stride + parts.end)[left]
@@ -132,23 +130,22 @@ def _blocks(curves: Curves, windows: Windows, parts: _Parts) -> Iterator[_Block]
     for group in np.split(left[by_row], cuts):
         length = int((parts.end - parts.first - 1)[group].max(initial=0))
         deepest = int(windows.whole[group].max(initial=0))
-        small = length * (deepest + 1) * lanes <= _SORTED_TABLE and length <= _SHORT
-        if small and len(group) >= _WORTH_SORTING:
-            yield _sorted_block(curves, windows, parts, group, length, deepest)
+        if length * (deepest + 1) * lanes <= _TABLE_OF_ALL:
+            yield _block_of_all(curves, windows, parts, group, length, deepest)
         else:
             others.append(group)
     if others:
         yield from _blocks_by_whole(curves, windows, parts, np.concatenate(others))
 
 
-def _sorted_block(
+def _block_of_all(
     curves: Curves, windows: Windows, parts: _Parts, group: IntArray, length: int, deepest: int
 ) -> _Block:
     """Tabulate the sums of the lowest 0, 1, 2 ... hours of every suffix, for windows with one end."""
     end = int(parts.end[group[0]])
     row = int(windows.zone[group[0]]) * curves.stride + end
     hours = _gathered(curves, np.array([row]), np.array([end]), length)
-    sums = by_sorting(hours, deepest)
+    sums = every_suffix_sum(hours, deepest)
     members = group[np.argsort(-parts.count[group], kind="stable")]
     return _Block(members, windows.whole[members], deepest + 1, length, sums.reshape(-1, hours.shape[1]))
 
@@ -170,12 +167,11 @@ def _blocks_by_whole(curves: Curves, windows: Windows, parts: _Parts, possible: 
     starts = np.searchsorted(pair[by_pair], np.arange(whole.size + 1))
     begin = 0
     while begin < whole.size:
-        alike = int(np.searchsorted(-whole, -whole[begin], side="right")) - begin
-        size = _pairs_that_fit(length[begin : begin + alike], int(whole[begin]), lanes)
+        size = _pairs_that_fit(length[begin:], int(whole[begin]), lanes)
         chosen = slice(begin, begin + size)
         longest = int(length[chosen].max())
         hours = _gathered(curves, end_row[chosen], end[chosen], longest)
-        sums = lowest_suffix_sums(hours, int(whole[begin]))
+        sums = lowest_suffix_sums(hours, np.repeat(whole[chosen], lanes))
         members = by_pair[starts[begin] : starts[begin + size]]
         members = members[np.argsort(-parts.count[possible[members]], kind="stable")]
         yield _Block(possible[members], pair[members] - begin, size, longest, sums.reshape(-1, lanes))
@@ -183,7 +179,7 @@ def _blocks_by_whole(curves: Curves, windows: Windows, parts: _Parts, possible: 
 
 
 def _pairs_that_fit(length: IntArray, whole: int, lanes: int) -> int:
-    """Count of pairs, at least one, whose tables and slots stay within their budgets."""
+    """Count of pairs, at least one, whose tables and kept sums stay within their budgets."""
     longest = np.maximum.accumulate(length)
     pairs = np.arange(1, length.size + 1)
     fits = (longest * pairs * lanes <= _TABLE) & (whole * pairs * lanes <= _SLOTS)
@@ -208,19 +204,16 @@ def lowest_with_part_first(curves: Curves, windows: Windows) -> FloatArray:
     for block in _blocks(curves, windows, parts):
         for begin in range(0, block.at.size, size):
             at, pair = block.at[begin : begin + size], block.pair[begin : begin + size]
-            best = np.full((at.size, lanes), np.inf)
+            step = max(1, size // at.size)  # few windows: several hours at once
             ascending = parts.count[at][::-1]
-            for offset in range(int(ascending[-1])):
+            best = np.full((at.size, lanes), np.inf)
+            for offset in range(0, int(ascending[-1]), step):
                 active = at.size - int(np.searchsorted(ascending, offset, side="right"))
-                found = _with_part_in(
-                    curves,
-                    windows,
-                    parts,
-                    block,
-                    at[:active],
-                    pair[:active],
-                    parts.first[at[:active]] + offset,
-                )
+                offsets = np.arange(offset, min(offset + step, int(ascending[-1])))
+                hour = np.minimum(parts.first[at[:active], None] + offsets, parts.last[at[:active], None])
+                every = np.repeat(at[:active], offsets.size), np.repeat(pair[:active], offsets.size)
+                found = _with_part_in(curves, windows, parts, block, *every, hour.ravel())
+                found = found.reshape(active, offsets.size, lanes).min(axis=1)
                 np.minimum(best[:active], found, out=best[:active])
             lowest[at] = best
     return lowest

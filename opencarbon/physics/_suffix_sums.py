@@ -1,23 +1,27 @@
-"""Sums of the lowest hours of every suffix of an hourly curve, many curves at once."""
+"""Sums of the lowest hours of every suffix of an hourly curve, many curves at once.
+
+The d lowest hours of a suffix hold its first hour, and the d - 1 lowest of the hours behind it, or they do not, and are
+the d lowest of those: S[h, d] = min(S[h + 1, d], c[h] + S[h + 1, d - 1]). One hour costs two operations on whole rows.
+"""
 
 import heapq
 
 import numpy as np
 
-from opencarbon.physics._arrays import FloatArray
+from opencarbon.physics._arrays import FloatArray, IntArray
 
-_CALL_COST = 1000.0  # of a numpy call, in elements of a vectorised operation
+_CALL_COST = 1000.0  # of the numpy calls for an hour, in elements of a vectorised operation
 _HEAP_COST = 1000.0  # of a heap operation, in the same unit
 
 
-def lowest_suffix_sums(hours: FloatArray, whole: int) -> FloatArray:
+def lowest_suffix_sums(hours: FloatArray, whole: IntArray) -> FloatArray:
     """Sum of the lowest `whole` hours of every suffix of every lane.
 
     Parameters
     ----------
     hours : ndarray of float64, shape (hours, lanes)
         Intensity, infinite where an hour cannot be used.
-    whole : int
+    whole : ndarray of int, shape (lanes,)
         How many hours to sum, at least 1.
 
     Returns
@@ -25,30 +29,24 @@ def lowest_suffix_sums(hours: FloatArray, whole: int) -> FloatArray:
     ndarray of float64, shape (hours, lanes)
         Row i: for the suffix that begins with hour i; infinite where it has fewer usable hours.
     """
-    lanes = hours.shape[1]
-    if _HEAP_COST * lanes < 2.0 * whole * (_CALL_COST + lanes):
-        return np.stack([by_heap(hours[:, lane], whole) for lane in range(lanes)], axis=1)
-    return by_insertion(hours, whole)
+    lanes, deepest = hours.shape[1], int(whole.max(initial=0))
+    if _HEAP_COST * lanes < _CALL_COST + deepest * lanes:
+        return np.stack([by_heap(hours[:, lane], int(whole[lane])) for lane in range(lanes)], axis=1)
+    return by_recursion(hours, whole)
 
 
-def by_insertion(hours: FloatArray, whole: int) -> FloatArray:
-    """Keep the lowest hours of every lane sorted in slots; each new hour pushes the highest out."""
-    lanes = hours.shape[1]
-    slots = np.full((whole, lanes), np.inf)
-    carried, higher = np.empty(lanes), np.empty(lanes)
-    total, usable = np.zeros(lanes), np.zeros(lanes)
+def by_recursion(hours: FloatArray, whole: IntArray) -> FloatArray:
+    """Keep the sums of the lowest 1, 2 ... hours of every lane, and take the wanted one after every hour."""
+    deepest, lanes = int(whole.max(initial=0)), np.arange(hours.shape[1])
+    kept = np.full((deepest + 1, lanes.size), np.inf)
+    kept[0] = 0.0
+    with_hour = np.empty((deepest, lanes.size))
+    wanted = whole * lanes.size + lanes
     sums = np.empty_like(hours)
     for row in range(hours.shape[0] - 1, -1, -1):
-        carried[:] = hours[row]
-        finite = np.isfinite(carried)
-        usable += finite
-        np.add(total, carried, out=total, where=finite)
-        for slot in slots:
-            np.maximum(slot, carried, out=higher)
-            np.minimum(slot, carried, out=slot)
-            carried, higher = higher, carried
-        np.subtract(total, carried, out=total, where=np.isfinite(carried))
-        sums[row] = np.where(usable >= whole, np.maximum(total, 0.0), np.inf)
+        np.add(kept[:-1], hours[row], out=with_hour)
+        np.minimum(kept[1:], with_hour, out=kept[1:])
+        np.take(kept, wanted, out=sums[row])
     return sums
 
 
@@ -68,13 +66,12 @@ def by_heap(hours: FloatArray, whole: int) -> FloatArray:
     return np.array(sums)
 
 
-def by_sorting(hours: FloatArray, deepest: int) -> FloatArray:
-    """Sum the lowest 0, 1 ... `deepest` hours of every suffix, (hours, 1 + deepest, lanes), by sorting each."""
-    by_lane = np.ascontiguousarray(hours.T)
-    sums = np.full((hours.shape[0], deepest + 1, hours.shape[1]), np.inf)
+def every_suffix_sum(hours: FloatArray, deepest: int) -> FloatArray:
+    """Sum the lowest 0, 1 ... `deepest` hours of every suffix, (hours, 1 + deepest, lanes)."""
+    sums = np.full((hours.shape[0] + 1, deepest + 1, hours.shape[1]), np.inf)
     sums[:, 0] = 0.0
-    for first in range(hours.shape[0]):
-        lowest = np.sort(by_lane[:, first:], axis=1)[:, :deepest]
-        np.cumsum(lowest, axis=1, out=lowest)
-        sums[first, 1 : 1 + lowest.shape[1]] = lowest.T
-    return sums
+    for row in range(hours.shape[0] - 1, -1, -1):
+        here = sums[row, 1:]
+        np.add(sums[row + 1, :-1], hours[row], out=here)
+        np.minimum(here, sums[row + 1, 1:], out=here)
+    return sums[:-1]

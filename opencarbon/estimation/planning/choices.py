@@ -1,5 +1,6 @@
 """Which place each job should take, and which others are worth showing."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from opencarbon.estimation.jobs import JobEstimates
 from opencarbon.estimation.planning.blocks import make_block
 from opencarbon.estimation.planning.picks import pick_places
-from opencarbon.estimation.planning.plans import Field, candidates_of
+from opencarbon.estimation.planning.plans import Field, candidates_of, may_start_behind
 from opencarbon.estimation.planning.schedules import NONE, Places
 from opencarbon.estimation.planning.windows import Windows
 
@@ -17,8 +18,8 @@ Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-JOBS_PER_BLOCK: Final = 8192
-"""Jobs planned at once: a block of jobs by regions stays in tens of megabytes."""
+_CELLS: Final = 1 << 20
+"""Jobs by places planned at once: a matrix of them is 8 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,7 @@ def choose(
     start, finish, intensity, intensity_sd, shared_sd, share = (np.full(shape, np.nan) for _ in range(6))
     restart = np.zeros(shape)
     stretches = [_no_stretches()]
-    planned = np.flatnonzero(windows.planned)
-    # Pausable jobs share tables: they stand together in as few blocks as can be.
-    planned = planned[np.argsort(windows.interruptible[planned], kind="stable")]
-    for first in range(0, len(planned), JOBS_PER_BLOCK):
-        jobs = planned[first : first + JOBS_PER_BLOCK]
+    for jobs in _blocks(windows, allowed, field):
         block = make_block(jobs, estimates, windows, allowed[jobs], transfer_kgco2e, field, min_saving_pct)
         candidates = candidates_of(jobs, windows, block.home, allowed[jobs], block.transfer, field)
         picks = pick_places(block, candidates, top_k, min_saving_pct_to_delay)
@@ -143,6 +140,18 @@ def choose(
         stretch_start_h=begin[order],
         stretch_finish_h=end[order],
     )
+
+
+def _blocks(windows: Windows, allowed: Flags, field: Field) -> Iterator[Integers]:
+    """Jobs to plan at once: those that pause share tables, and those that may start behind the horizon have twice the places."""
+    planned = np.flatnonzero(windows.planned)
+    late, pauses = may_start_behind(planned, windows, field.curves.horizon), windows.interruptible[planned]
+    anywhere: Flags = np.any(allowed, axis=0, where=windows.planned[:, None])
+    places = int(np.count_nonzero(anywhere[field.index]))
+    for alike, times in ((~pauses & ~late, 1), (~pauses & late, 2), (pauses & ~late, 1), (pauses & late, 2)):
+        jobs, size = planned[alike], max(1, _CELLS // max(1, places * times))
+        for first in range(0, len(jobs), size):
+            yield jobs[first : first + size]
 
 
 def _no_stretches() -> tuple[Integers, Integers, Floats, Floats]:

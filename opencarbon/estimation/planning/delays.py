@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from opencarbon.estimation.planning.blocks import Block
 from opencarbon.estimation.planning.plans import Candidates, best_costs
-from opencarbon.estimation.planning.readings import holds_at_pue_ends
+from opencarbon.estimation.planning.readings import may_hold
 from opencarbon.estimation.planning.schedules import NOW, STAY
 from opencarbon.estimation.planning.selection import first_sure
 
@@ -57,7 +57,7 @@ def without_needless_delay(
     late = places.start_h > block.windows.earliest_h[block.jobs[rows]] + SAME_START_H
     rows = rows[late | (places.finish_h - places.start_h > run_h + SAME_START_H)]
     pool = _costs_without_delay(block, rows, candidates)
-    pool = np.where(holds_at_pue_ends(block, rows[:, None], candidates.region[None, :], pool), pool, np.inf)
+    pool = np.where(may_hold(block, rows, candidates.region, pool), pool, np.inf)
     forms, none = np.full(pool.shape, NOW, dtype=np.int64), np.full(pool.shape, np.inf)
     place, _, prompt = first_sure(block, rows, pool, forms, none, candidates.region)
     stays = place < 0

@@ -162,9 +162,9 @@ def _insert(
     advised[:, :top_k] = listed[:, None] & (top == advice.column[:, None])
     extra = (advice.region >= 0) & ~advised.any(axis=1)
     advised[:, top_k] = extra
-    before = shown < advice.cost[:, None]
-    ahead = np.arange(len(region)) < advice.column[:, None]
-    before |= listed[:, None] & ahead & (shown == advice.cost[:, None])
+    cost, ahead = advice.cost[:, None], np.arange(len(region)) < advice.column[:, None]
+    before = shown < cost * (1.0 - TIE)  # the same cost may be rounded otherwise
+    before |= listed[:, None] & ahead & (shown <= cost * (1.0 + TIE))
     rank[:, top_k] = 1 + np.count_nonzero(before, axis=1)
     rank[listed, top_k] = np.maximum(
         rank[listed, top_k], top_k + 1

@@ -132,11 +132,7 @@ def candidates_of(
     ranked = np.flatnonzero(allowed[:, field.index].any(axis=0))
     region = field.index[ranked]
     cost = best_costs(block, windows, ranked, field)
-    latest = windows.latest_h[block]
-    starts_behind = np.maximum(windows.earliest_h[block], field.curves.horizon)
-    # The window of a pausable job reaches behind the horizon, unless all of it lies there.
-    whole = ~windows.interruptible[block] | (windows.earliest_h[block] >= field.curves.horizon)
-    late = whole & (starts_behind <= latest)
+    late = may_start_behind(block, windows, field.curves.horizon)
     behind = np.zeros(len(ranked), dtype=bool)
     if late.any():
         flat = field.values[field.zone[ranked], -1] * field.regions.pue[region]
@@ -144,6 +140,27 @@ def candidates_of(
         behind, region = np.repeat([False, True], len(ranked)), np.tile(region, 2)
     cost = cost + np.where(region[None, :] == home[:, None], 0.0, transfer[:, None])
     return Candidates(region, behind, np.where(allowed[:, region] & ~np.isnan(cost), cost, np.inf))
+
+
+def may_start_behind(block: Integers, windows: Windows, horizon: int) -> Flags:
+    """Whether a start behind the horizon is a place of its own for jobs.
+
+    Parameters
+    ----------
+    block : ndarray of int of shape (jobs,)
+        The jobs, as indices into ``windows``.
+    windows : Windows
+    horizon : int
+        [h from the first hour of the curves]
+
+    Returns
+    -------
+    ndarray of bool of shape (jobs,)
+        False for pausable jobs whose window reaches behind the horizon: they may wait for it anyway.
+    """
+    earliest = windows.earliest_h[block]
+    apart = ~windows.interruptible[block] | (earliest >= horizon)
+    return np.asarray(apart & (np.maximum(earliest, horizon) <= windows.latest_h[block]))
 
 
 def best_costs(

@@ -9,7 +9,7 @@ A job that may not stay where it is must go somewhere, and one without a baselin
 import numpy as np
 import numpy.typing as npt
 
-from opencarbon.estimation.planning.blocks import Block
+from opencarbon.estimation.planning.blocks import TIE, Block
 from opencarbon.estimation.planning.schedules import Places
 
 Flags = npt.NDArray[np.bool_]
@@ -61,19 +61,55 @@ def holds_in_both_zones(block: Block, rows: Integers, region: Integers, places: 
     at = np.flatnonzero((disputed[region] | disputed[home]) & _is_held(block, rows, region))
     if not at.size:
         return np.ones(len(rows), dtype=bool)
-    job, row, taken, left = block.jobs[rows[at]], rows[at], region[at], home[at]
-    base = block.estimates.baseline
-    finish = base.start_h[job] + block.estimates.run_h[job]
-    other_left = _mean(block, np.arange(len(at)), regions.other_zone[left], base.start_h[job], finish)
+    row, taken = rows[at], region[at]
     within = np.isin(places.stretch_place, at)
     place = np.searchsorted(at, places.stretch_place[within])
     zone = regions.other_zone[taken][place]
     other_taken = _mean(block, place, zone, places.stretch_start_h[within], places.stretch_finish_h[within])
-    least = regions.pue_low[left] * np.minimum(base.intensity[job], other_left)
     worst = np.maximum(places.intensity[at], other_taken) + places.restart[at]
     holds = np.ones(len(rows), dtype=bool)
-    holds[at] = regions.pue_high[taken] * worst + block.moving_cost(row, taken) < least
+    holds[at] = regions.pue_high[taken] * worst + block.moving_cost(row, taken) < _least_left(block, row)
     return holds
+
+
+def may_hold(block: Block, rows: Integers, region: Integers, cost: Floats) -> Flags:
+    """Whether places can hold as moves, told by no more than what they cost at least.
+
+    Parameters
+    ----------
+    block : Block
+    rows : ndarray of int of shape (rows,)
+        Jobs, counted within the block.
+    region : ndarray of int of shape (places,)
+    cost : ndarray of shape (rows, places)
+        Costs, or less than them [gCO2e/kWh].
+
+    Returns
+    -------
+    ndarray of bool of shape (rows, places)
+        False only for places that fail :func:`holds_at_pue_ends` or :func:`holds_in_both_zones` whenever they run.
+    """
+    holds = holds_at_pue_ends(block, rows[:, None], region[None, :], cost)
+    regions, home = block.field.regions, block.home[rows]
+    at = np.flatnonzero((regions.other_zone != regions.zone)[home] & (home >= 0))
+    if at.size:
+        row = rows[at, None]
+        moving = block.moving_cost(row, region[None, :])
+        dearest = (cost[at] - moving) * (regions.pue_high / regions.pue)[region] + moving
+        can = dearest * (1.0 - TIE) < _least_left(block, rows[at])[:, None]
+        holds[at] &= can | ~_is_held(block, row, region[None, :])
+    return holds
+
+
+def _least_left(block: Block, rows: Integers) -> Floats:
+    """Costs that jobs leave behind in the cleaner of the two zones of their region, at its lowest PUE."""
+    job, home = block.jobs[rows], block.home[rows]
+    regions, base = block.field.regions, block.estimates.baseline
+    start = base.start_h[job]
+    other = _mean(
+        block, np.arange(len(rows)), regions.other_zone[home], start, start + block.estimates.run_h[job]
+    )
+    return np.asarray(regions.pue_low[home] * np.minimum(base.intensity[job], other))
 
 
 def _is_held(block: Block, rows: Integers, region: Integers) -> Flags:

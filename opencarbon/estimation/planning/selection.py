@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from opencarbon.estimation.planning.blocks import TIE, Block
 from opencarbon.estimation.planning.plans import BEFORE_HORIZON_H, Candidates, best_costs
-from opencarbon.estimation.planning.readings import holds_at_pue_ends, holds_in_both_zones
+from opencarbon.estimation.planning.readings import holds_at_pue_ends, holds_in_both_zones, may_hold
 from opencarbon.estimation.planning.savings import Place, saving_sd
 from opencarbon.estimation.planning.schedules import BEHIND, BEST, NOW, STAY, SURE, Places, starts_of
 
@@ -162,7 +162,7 @@ def look_again(
     """
     form, region = forms[rows], candidates.region
     pool, again = (
-        np.where(holds_at_pue_ends(block, rows[:, None], region[None, :], cost), cost, np.inf)
+        np.where(may_hold(block, rows, region, cost), cost, np.inf)
         for cost in (candidates.cost[rows], _sure_costs(block, rows, candidates))
     )
     at = (np.arange(len(rows)), failed)

@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from opencarbon.estimation.job_tables import baseline_status
+from opencarbon.estimation.planning import choices
 from tests.estimation.oracle import Z80, Curve, Expected, World, curve_of, expect
 from tests.estimation.worlds import Planned, job, plan, random_job, world
 
@@ -103,6 +105,16 @@ def test_the_cheapest_places_are_shown_in_order(seed: int) -> None:
         in_order = planned.advice.totals_kgco2e[at, picked][np.argsort(ranks)]
         assert np.all(np.diff(in_order) >= -1e-8 * in_order[1:])
         assert int(shown.advised[at].sum()) == (1 if one.region is not None else 0)
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_jobs_planned_in_small_blocks_are_planned_alike(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, jobs = queue(seed)
+    together = plan(jobs, here).alternatives
+    monkeypatch.setattr(choices, "_CELLS", 40)
+    apart = plan(jobs, here).alternatives
+    for field in fields(together):
+        np.testing.assert_array_equal(getattr(together, field.name), getattr(apart, field.name))
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -1,13 +1,20 @@
 """Moves hold at both ends of a PUE that nobody measured, and under both readings of a disputed zone."""
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
+from opencarbon.estimation.planning import delays, selection
+from opencarbon.estimation.planning.blocks import Block
 from tests.estimation.oracle import World
 from tests.estimation.planning.test_advice import START, published, with_forecast
-from tests.estimation.worlds import AS_OF, job, plan, reading
+from tests.estimation.worlds import AS_OF, Planned, job, plan, random_job, reading, world
 
 
 def with_regions(here: World, changes: dict[str, dict[str, Any]]) -> World:
@@ -119,3 +126,70 @@ def test_the_other_zone_counts_at_the_hours_of_the_run() -> None:
 
     assert (["move_and_delay"], [4.0]) == (plain.advice.action.tolist(), plain.advice.start_h.tolist())
     assert ["run_now"] == disputed.advice.action.tolist()
+
+
+@contextmanager
+def every_place_tried() -> Iterator[None]:
+    """No place is left out for what it costs: each is tried when its turn comes."""
+
+    def may_hold(block: Block, rows: Any, region: Any, cost: Any) -> Any:
+        return np.ones(cost.shape, dtype=bool)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (selection, delays):
+            patch.setattr(module, "may_hold", may_hold)
+        yield
+
+
+@contextmanager
+def places_tried() -> Iterator[list[int]]:
+    """How many places are tried at a time."""
+    counts: list[int] = []
+    is_sure = selection.is_sure
+
+    def counted(block: Block, rows: Any, *rest: Any) -> Any:
+        counts.append(len(rows))
+        return is_sure(block, rows, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(selection, "is_sure", counted)
+        yield counts
+
+
+def disputed(seed: int) -> tuple[World, list[dict[str, Any]]]:
+    """A queue in a world in which most regions are disputed."""
+    dice, zones = random.Random(seed), ("AA", "BB-1", "CC", "DD-1", "EE", "FF", None)
+    settings: dict[str, Any] = {"min_saving_pct_to_delay": 4.0} if seed % 2 else {}
+    if seed % 3 == 2:
+        settings["restart_kwh_per_device"] = 0.1
+    here = world(seed, horizon=12, **settings)
+    changes = {row["region"]: {"alternative_zone": dice.choice(zones)} for row in here.regions}
+    return with_regions(here, changes), [random_job(dice, number) for number in range(60)]
+
+
+def arrays(planned: Planned) -> Iterator[tuple[str, Any]]:
+    for part in (planned.alternatives, planned.advice):
+        yield from ((field.name, getattr(part, field.name)) for field in fields(part))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_places_left_out_for_what_they_cost_are_those_that_fail_when_tried(seed: int) -> None:
+    here, jobs = disputed(seed)
+    with places_tried() as few:
+        found = plan(jobs, here)
+    with every_place_tried(), places_tried() as many:
+        expected = plan(jobs, here)
+
+    assert sum(few) <= sum(many)
+    for (name, one), (_, other) in zip(arrays(found), arrays(expected), strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=name)
+
+
+def test_a_region_that_may_lie_in_the_cleanest_zone_is_not_left_place_by_place() -> None:
+    changes = {"one:aa-west": {"alternative_zone": "CC"} | ends(1.1, 1.0, 1.1)}
+    here = with_regions(with_forecast("AA", [300.0] * 8 + [290.0] * 16), changes)
+    with places_tried() as tried:
+        planned = plan([job(number) for number in range(5)], here)
+
+    assert {"delay"} == set(planned.advice.action.tolist())
+    assert len(tried) <= 1
