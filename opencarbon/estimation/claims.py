@@ -16,6 +16,7 @@ from opencarbon.estimation.jobs import JobEstimates
 from opencarbon.estimation.planning.advice import Advice
 from opencarbon.estimation.planning.choices import Alternatives
 from opencarbon.estimation.region_columns import Regions
+from opencarbon.estimation.running_sums import sums_by_key
 from opencarbon.estimation.work import numbers
 from opencarbon.units import WATTS_PER_MEGAWATT
 
@@ -167,8 +168,7 @@ def claims_of(steps: Iterable[pa.Table], *, claim_up_to_mw: float, saving_status
     -------
     Claims
     """
-    frame = pd.concat([table.to_pandas() for table in steps])
-    loads = frame.groupby(["region", "hour"], sort=True)[["step_mw", "shifted_step_mw"]].sum()
+    loads = sums_by_key(steps, ("region", "hour"))
     peaks = loads.groupby(level="region").cumsum().groupby(level="region").max()
     regions = [str(name) for name in peaks.index]
     peak, shifted = (

@@ -19,6 +19,7 @@ from opencarbon.estimation.jobs import JobEstimates
 from opencarbon.estimation.planning.advice import Advice
 from opencarbon.estimation.planning.choices import Alternatives
 from opencarbon.estimation.region_columns import Regions
+from opencarbon.estimation.running_sums import sums_by_key
 from opencarbon.estimation.work import numbers
 
 Floats = npt.NDArray[np.float64]
@@ -149,8 +150,7 @@ def region_loads(
     -------
     pa.Table
     """
-    frame = pd.concat([table.to_pandas() for table in hourly])
-    load = frame.groupby(["region", "device", "hour"], sort=True)["devices_advised"].sum().reset_index()
+    load = sums_by_key(hourly, ("region", "device", "hour")).reset_index()
     free = np.full(len(load), np.nan)
     if capacity is not None:
         joined = load.merge(capacity.to_pandas(), on=["region", "device", "hour"], how="left")

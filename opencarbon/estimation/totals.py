@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from opencarbon.estimation.arrow_columns import number, text
 from opencarbon.estimation.claims import NOT_CLAIMED, Claims, puts_there
@@ -19,6 +20,7 @@ from opencarbon.estimation.grid.curves import PlanningCurves
 from opencarbon.estimation.jobs import JobEstimates
 from opencarbon.estimation.planning.advice import Advice
 from opencarbon.estimation.region_columns import Regions
+from opencarbon.estimation.running_sums import sums_by_key
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -125,9 +127,8 @@ def totals(
     -------
     pa.Table
     """
-    total = pd.concat([table.to_pandas() for table in sums]).groupby(list(_KEYS), sort=True).sum()
-    error = pd.concat([table.to_pandas() for table in errors])
-    linear = error.groupby([*_KEYS, "quantity", "shared_with"], sort=True)[["up", "down"]].sum()
+    total = sums_by_key(sums, _KEYS)
+    linear = sums_by_key(errors, (*_KEYS, "quantity", "shared_with"))
     width = (linear**2).groupby([*_KEYS, "quantity"]).sum() ** 0.5
     columns: dict[str, pa.Array[Any]] = {
         name: pa.array(total.index.get_level_values(name), pa.string()) for name in _KEYS
@@ -159,9 +160,13 @@ def totals(
 
 def _touches(index: pd.Index[Any], places: Iterable[pa.Table], unclaimed: frozenset[str]) -> Flags:
     """Whether a sum holds the saving of a job that is put into an unclaimed region."""
-    frame = pd.concat([table.to_pandas() for table in places])
-    there = frame[frame["region"].isin(sorted(unclaimed))]
-    return np.asarray(index.isin(pd.MultiIndex.from_frame(there[list(_KEYS)])), dtype=bool)
+    regions = pa.array(sorted(unclaimed), pa.string())
+    there = {
+        (row["scope"], row["scope_value"])
+        for table in places
+        for row in table.filter(pc.is_in(table["region"], value_set=regions)).to_pylist()
+    }
+    return np.array([key in there for key in index], dtype=bool)
 
 
 def _budgets(total: pd.DataFrame, budgets: Mapping[tuple[str, str], float]) -> dict[str, pa.Array[Any]]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from opencarbon.errors import ContractError
-from opencarbon.tables.columns import Column, type_name
+from opencarbon.tables.columns import type_name
 from opencarbon.tables.contract import MANIFEST_ORDER, Contract
+from opencarbon.tables.value_rules import EXAMPLES, examples_of, holds_rules, value_violations
 
 if TYPE_CHECKING:  # pyarrow's classes are generic in its stubs only
     Field = pa.Field[Any]
     Values = pa.ChunkedArray[Any]
-
-_EXAMPLES: Final = 3
 
 
 def of_any_minor_version(table: pa.Table, contract: Contract) -> pa.Table:
@@ -105,7 +104,8 @@ def conform(table: pa.Table | pd.DataFrame, contract: Contract, *, extra: Sequen
         except pa.ArrowInvalid as problem:
             violations.append(f"column {field.name!r} is no {type_name(field.type)}: {problem}")
             continue
-        violations += _value_violations(arrays[field.name], field, declared.get(field.name))
+        if not holds_rules(arrays[field.name], field, declared.get(field.name)):
+            violations += value_violations(arrays[field.name], field, declared.get(field.name))
     if not violations:
         violations += key_violations(arrays, contract)
     if violations:
@@ -244,7 +244,7 @@ def reference_violations(
             pc.invert(pc.is_in(used, value_set=tables[reference.table][target].combine_chunks()))
         )
         if len(lost):
-            words = f"{len(lost)} values that {reference.table}.{target} lacks: {_some(lost)}"
+            words = f"{len(lost)} values that {reference.table}.{target} lacks: {examples_of(lost)}"
             yield f"{name}.{column} holds {words}"
 
 
@@ -282,32 +282,6 @@ def _family(data_type: pa.DataType) -> str:
     return next((name for name, tests in known.items() if any(test(data_type) for test in tests)), "other")
 
 
-def _value_violations(values: Values, field: Field, column: Column | None) -> Iterator[str]:
-    if not field.nullable and values.null_count:
-        yield f"column {field.name!r} holds {values.null_count} nulls and may hold none"
-    if pa.types.is_floating(field.type):
-        if pc.any(pc.is_nan(values)).as_py():
-            yield f"column {field.name!r} holds NaN; a missing number is null"
-        if pc.any(pc.is_inf(values)).as_py():
-            yield f"column {field.name!r} holds an infinite number; an unknown bound is null"
-    if column is None:
-        return
-    for bad, words in _broken_rules(values, column):
-        found = values.filter(pc.and_(bad, pc.is_valid(values)))
-        if len(found):
-            yield f"column {field.name!r} holds {len(found)} values {words}: {_some(found)}"
-
-
-def _broken_rules(values: Values, column: Column) -> Iterator[tuple[pa.BooleanArray, str]]:
-    if column.minimum is not None:
-        yield pc.less(values, pa.scalar(column.minimum)), f"below {column.minimum:g}"
-    if column.maximum is not None:
-        yield pc.greater(values, pa.scalar(column.maximum)), f"above {column.maximum:g}"
-    if column.allowed:
-        listed = pc.is_in(values, value_set=pa.array(column.allowed, values.type))
-        yield pc.equal(listed, pa.scalar(False)), f"other than {', '.join(column.allowed)}"
-
-
 def _repeated(keys: Mapping[str, Values]) -> Iterator[str]:
     names = list(keys)
     grouped = (
@@ -316,11 +290,6 @@ def _repeated(keys: Mapping[str, Values]) -> Iterator[str]:
     repeated = grouped.filter(pc.greater(grouped["count_all"], pa.scalar(1)))
     if len(repeated):
         examples = (
-            str(tuple(row[name] for name in names)) for row in repeated.slice(0, _EXAMPLES).to_pylist()
+            str(tuple(row[name] for name in names)) for row in repeated.slice(0, EXAMPLES).to_pylist()
         )
         yield f"key ({', '.join(names)}) repeats {len(repeated)} times: {', '.join(examples)}"
-
-
-def _some(values: Values) -> str:
-    examples = ", ".join(repr(value) for value in values.slice(0, _EXAMPLES).to_pylist())
-    return examples + (", ..." if len(values) > _EXAMPLES else "")
