@@ -4,9 +4,10 @@ The history is a function of the runs that were stored: a run that it lacks beca
 by the next one.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 import pyarrow as pa
@@ -14,21 +15,27 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from opencarbon.errors import PublishError
-from opencarbon.publishing.layout import Layout, put_in_place, sync
-from opencarbon.publishing.parquet import read_table, write_table
+from opencarbon.publishing.layout import Layout
+from opencarbon.publishing.parquet import read_table
+from opencarbon.sources.places import Place
 from opencarbon.tables.conform import with_every_column
 from opencarbon.tables.contracts import Contract
 
 HISTORY_TABLES: Final = ("fact_total", "fact_device_fit", "fact_advice_outcome", "dim_run")
 """Tables kept for every run; ``dim_run`` last, so that a run it names is in all of them."""
+Keep = Callable[[Place, Contract, Callable[[pa.Table | None], pa.Table]], None]
+"""How a file of the history is replaced."""
+_FILE: Final = re.compile(r"\d{4}-\d{2}\.parquet")
 _MONTH: Final = slice(0, 6)
 """Where a run id holds the year and month of its moment."""
 _MINUTE: Final = slice(0, len("20261122T2100Z"))
 """Where it holds its moment."""
 
 
-def update_history(layout: Layout, contracts: Mapping[str, Contract], *, replaced: str | None) -> None:
-    """Bring the history up to the runs that are stored; only for the holder of the lock.
+def update_history(
+    layout: Layout, contracts: Mapping[str, Contract], *, replaced: str | None, keep: Keep
+) -> None:
+    """Bring the history up to the runs that are stored.
 
     Parameters
     ----------
@@ -37,13 +44,16 @@ def update_history(layout: Layout, contracts: Mapping[str, Contract], *, replace
         Contracts of the release.
     replaced : str or None
         Run whose rows are written anew even if the history has them.
+    keep : callable
+        Puts a table in the place of what a file of the history holds: is given the file, the contract, and what makes
+        the new rows of the old ones.
 
     Raises
     ------
     PublishError
         If a file of the history cannot be read.
     """
-    stored = [run_id for run_id in layout.stored_runs() if layout.record(run_id).exists()]
+    stored = [run_id for run_id in layout.stored_runs() if layout.record(run_id).is_file()]
     for month in sorted({run_id[_MONTH] for run_id in stored}):
         file_name = f"{month[:4]}-{month[4:]}.parquet"
         known = _runs_in(layout.history / "dim_run" / file_name)
@@ -54,7 +64,9 @@ def update_history(layout: Layout, contracts: Mapping[str, Contract], *, replace
         ]
         for name in HISTORY_TABLES if new else ():
             if name in contracts:
-                _rewrite(layout, contracts[name], file_name, new)
+                contract = contracts[name]
+                by_run = replace(contract, key=("run_id", *(key for key in contract.key if key != "run_id")))
+                keep(layout.history / name / file_name, by_run, partial(_merged, layout, by_run, new))
 
 
 def read_history(
@@ -84,8 +96,13 @@ def read_history(
     """
     schema = pa.schema([contract.schema().field(name) for name in columns])
     months = f"{since[:4]}-{since[4:6]}", f"{before[:4]}-{before[4:6]}"
-    files = sorted((layout.history / contract.name).glob("????-??.parquet"))
-    pieces = [_widen(_read(path, columns), schema) for path in files if months[0] <= path.stem <= months[1]]
+    folder = layout.history / contract.name
+    files = [name for name in folder.names() if _FILE.fullmatch(name)]
+    pieces = [
+        _widen(read_month(folder / name, columns), schema)
+        for name in files
+        if months[0] <= name.removesuffix(".parquet") <= months[1]
+    ]
     rows = pa.concat_tables([schema.empty_table(), *pieces])
     moment = pc.utf8_slice_codeunits(rows["run_id"], _MINUTE.start, _MINUTE.stop)
     within = pc.and_(
@@ -94,43 +111,52 @@ def read_history(
     return rows.filter(within)
 
 
-def _runs_in(path: Path) -> set[str]:
-    return set(map(str, _read(path, ["run_id"])["run_id"].to_pylist())) if path.exists() else set()
+def read_month(place: Place, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a file of the history.
 
+    Parameters
+    ----------
+    place : Place
+    columns : sequence of str, optional
+        Those of them that it has; all by default.
 
-def _rewrite(layout: Layout, contract: Contract, file_name: str, run_ids: Sequence[str]) -> None:
-    target = layout.history / contract.name / file_name
-    by_run = replace(contract, key=("run_id", *(name for name in contract.key if name != "run_id")))
-    schema = by_run.schema()
-    pieces = [
-        _widen(read_table(layout.runs / run_id, contract.name), schema)
-        for run_id in run_ids
-        if (layout.runs / run_id / contract.name).is_dir()
-    ]
-    if target.exists():
-        old = _widen(_read(target), schema)
-        taken = pc.is_in(old["run_id"], value_set=pa.array(run_ids, pa.string()))
-        pieces.append(old.filter(pc.equal(taken, pa.scalar(False))))
-    rows = pa.concat_tables([schema.empty_table(), *pieces])
-    ordered = rows.sort_by([(name, "ascending") for name in by_run.key])
-    write_table(layout.work, ordered, by_run, rows_per_file=max(rows.num_rows, 1))
-    made = layout.work / contract.name / "part-0.parquet"
-    sync(made)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    put_in_place(made, target)
-    made.parent.rmdir()
+    Returns
+    -------
+    pa.Table
 
-
-def _read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """A file of the history: all of it, or those of some columns that it has."""
+    Raises
+    ------
+    PublishError
+        If it cannot be read.
+    """
     try:
-        with pq.ParquetFile(path) as file:
+        with place.open() as source, pq.ParquetFile(source) as file:
             there = file.schema_arrow.names
             return file.read(columns=[name for name in there if columns is None or name in columns])
     except (OSError, pa.ArrowException) as problem:
         raise PublishError(
-            f"the history {path} cannot be read: {problem}; move it away, the next run begins it anew"
+            f"the history {place} cannot be read: {problem}; move it away, the next run begins it anew"
         ) from problem
+
+
+def _runs_in(place: Place) -> set[str]:
+    return set(map(str, read_month(place, ["run_id"])["run_id"].to_pylist())) if place.exists() else set()
+
+
+def _merged(layout: Layout, by_run: Contract, run_ids: Sequence[str], old: pa.Table | None) -> pa.Table:
+    """What a month holds once the rows of some runs are those of the runs as they are stored."""
+    schema = by_run.schema()
+    pieces = [
+        _widen(read_table(layout.runs / run_id, by_run.name), schema)
+        for run_id in run_ids
+        if (layout.runs / run_id / by_run.name).is_dir()
+    ]
+    if old is not None:
+        kept = _widen(old, schema)
+        taken = pc.is_in(kept["run_id"], value_set=pa.array(run_ids, pa.string()))
+        pieces.append(kept.filter(pc.equal(taken, pa.scalar(False))))
+    rows = pa.concat_tables([schema.empty_table(), *pieces])
+    return rows.sort_by([(name, "ascending") for name in by_run.key])
 
 
 def _widen(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -7,7 +7,7 @@ not from the codec. Equal tables give equal bytes with the same pyarrow: footers
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from opencarbon.errors import ContractError, PublishError
+from opencarbon.sources.places import Place
 from opencarbon.tables.conform import schema_with
 from opencarbon.tables.contracts import Contract
 
@@ -70,8 +71,37 @@ def sorting_columns(contract: Contract, schema: pa.Schema) -> tuple[pq.SortingCo
     return tuple(pq.SortingColumn(schema.get_field_index(name)) for name in contract.key)
 
 
-def part_paths(directory: Path, name: str) -> list[Path]:
+def part_places(directory: Path | Place, name: str) -> list[Place]:
     """Files of a table, in order.
+
+    Parameters
+    ----------
+    directory : Path or Place
+        Directory of a run.
+    name : str
+        Name of the table.
+
+    Returns
+    -------
+    list of Place
+        ``part-0.parquet`` and on, by number.
+
+    Raises
+    ------
+    PublishError
+        If there is no part, or a part is missing from the sequence.
+    """
+    folder = Place.of(directory) / name
+    found = {file for file in folder.names() if file.endswith(".parquet")}
+    expected = [f"part-{number}.parquet" for number in range(max(len(found), 1))]
+    if found != set(expected):
+        there = ", ".join(sorted(found)) or "none"
+        raise PublishError(f"table {name} in {directory}: expected {', '.join(expected)}, found {there}")
+    return [folder / file for file in expected]
+
+
+def part_paths(directory: Path, name: str) -> list[Path]:
+    """Files of a table on this machine, in order.
 
     Parameters
     ----------
@@ -83,19 +113,9 @@ def part_paths(directory: Path, name: str) -> list[Path]:
     Returns
     -------
     list of Path
-        ``part-0.parquet`` and on, by number.
-
-    Raises
-    ------
-    PublishError
-        If there is no part, or a part is missing from the sequence.
+        As :func:`part_places` finds them.
     """
-    found = {path.name: path for path in (directory / name).glob("*.parquet")}
-    expected = [f"part-{number}.parquet" for number in range(max(len(found), 1))]
-    if set(found) != set(expected):
-        there = ", ".join(sorted(found)) or "none"
-        raise PublishError(f"table {name} in {directory}: expected {', '.join(expected)}, found {there}")
-    return [found[file] for file in expected]
+    return [Path(place.path) for place in part_places(directory, name)]
 
 
 class TableWriter:
@@ -267,12 +287,12 @@ def write_table(
     return writer.rows
 
 
-def read_table(directory: Path, name: str, *, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(directory: Path | Place, name: str, *, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a table of a run.
 
     Parameters
     ----------
-    directory : Path
+    directory : Path or Place
         Directory of the run, such as ``<root>/v1/latest``.
     name : str
         Name of the table.
@@ -290,8 +310,39 @@ def read_table(directory: Path, name: str, *, columns: Sequence[str] | None = No
     """
     wanted = None if columns is None else list(columns)
     parts = []
-    for path in part_paths(directory, name):
-        with pq.ParquetFile(path) as file:
+    for place in part_places(directory, name):
+        with place.open() as source, pq.ParquetFile(source, pre_buffer=place.local is None) as file:
             parts.append(file.read(columns=wanted))
     table = pa.concat_tables(parts)
     return table if wanted is None else table.select(wanted)
+
+
+def read_row_groups(
+    directory: Path | Place, name: str, *, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """Read a table of a run a row group at a time.
+
+    Parameters
+    ----------
+    directory : Path or Place
+        Directory of the run.
+    name : str
+        Name of the table.
+    columns : sequence of str, optional
+        Columns wanted; all by default.
+
+    Yields
+    ------
+    pa.Table
+
+    Raises
+    ------
+    PublishError
+        If a part is missing.
+    """
+    wanted = None if columns is None else list(columns)
+    for place in part_places(directory, name):
+        with place.open() as source, pq.ParquetFile(source, pre_buffer=place.local is None) as file:
+            for number in range(file.metadata.num_row_groups):
+                group = file.read_row_group(number, columns=wanted)
+                yield group if wanted is None else group.select(wanted)

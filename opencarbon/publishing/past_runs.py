@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import cast
 
 import pyarrow as pa
@@ -13,7 +12,8 @@ import pyarrow.parquet as pq
 
 from opencarbon.errors import PublishError
 from opencarbon.publishing.layout import Layout
-from opencarbon.publishing.parquet import part_paths
+from opencarbon.publishing.parquet import part_places
+from opencarbon.sources.places import Place
 from opencarbon.tables.columns import TIMESTAMP
 
 
@@ -26,13 +26,36 @@ class PastRun:
     run_id : str
     as_of_utc : datetime
         Aware: the moment it looked from.
-    directory : Path
+    directory : Place
         Of its tables.
     """
 
     run_id: str
     as_of_utc: datetime
-    directory: Path
+    directory: Place
+
+
+def sound_runs(layout: Layout) -> list[PastRun]:
+    """Stored runs with a sound record.
+
+    Parameters
+    ----------
+    layout : Layout
+
+    Returns
+    -------
+    list of PastRun
+        By the moment they looked from.
+    """
+    found = []
+    for run_id in layout.stored_runs():
+        try:
+            said = json.loads(layout.record(run_id).read_bytes())["as_of_utc"]
+            as_of = datetime.fromisoformat(said).astimezone(UTC)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        found.append(PastRun(run_id, as_of, layout.runs / run_id))
+    return sorted(found, key=lambda run: (run.as_of_utc, run.run_id))
 
 
 def past_runs(layout: Layout, before_utc: datetime) -> list[PastRun]:
@@ -49,16 +72,7 @@ def past_runs(layout: Layout, before_utc: datetime) -> list[PastRun]:
     list of PastRun
         Oldest first; a run without a sound record is none.
     """
-    found = []
-    for run_id in layout.stored_runs():
-        try:
-            said = json.loads(layout.record(run_id).read_bytes())["as_of_utc"]
-            as_of = datetime.fromisoformat(said).astimezone(UTC)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if as_of < before_utc:
-            found.append(PastRun(run_id, as_of, layout.runs / run_id))
-    return sorted(found, key=lambda run: (run.as_of_utc, run.run_id))
+    return [run for run in sound_runs(layout) if run.as_of_utc < before_utc]
 
 
 def rows_of_jobs(
@@ -87,8 +101,8 @@ def rows_of_jobs(
     others = [name for name in columns if name != "job_id"]
     pieces = []
     try:
-        for path in part_paths(run.directory, table):
-            with pq.ParquetFile(path) as file:
+        for place in part_places(run.directory, table):
+            with place.open() as source, pq.ParquetFile(source, pre_buffer=place.local is None) as file:
                 schema = pa.schema([file.schema_arrow.field(name) for name in columns])
                 pieces.append(schema.empty_table())
                 ids = file.read(columns=["job_id"])["job_id"]
@@ -145,8 +159,8 @@ def rows_between(
     after, until = (pa.scalar(end, TIMESTAMP) for end in span)
     pieces = []
     try:
-        for path in part_paths(run.directory, table):
-            with pq.ParquetFile(path) as file:
+        for place in part_places(run.directory, table):
+            with place.open() as source, pq.ParquetFile(source, pre_buffer=place.local is None) as file:
                 pieces.append(pa.schema([file.schema_arrow.field(name) for name in columns]).empty_table())
                 at = file.schema_arrow.get_field_index(moment)
                 for number in range(file.num_row_groups):

@@ -1,50 +1,66 @@
-"""Publishing a run: stage, read back, verify, put in place, history, move ``latest``, manifest last.
+"""Publishing a run: stage, read back, verify, put in place, history, the newest run, its record last.
 
-Whoever follows ``latest`` or ``manifest.json`` sees one whole run, the old one or the new one, at whatever
-point a publisher dies; the next publisher finishes or removes what the dead one began.
+Whoever follows ``latest`` or ``manifest.json`` on this machine sees one whole run, the old one or the new one, at
+whatever point a publisher dies; the next publisher finishes or removes what the dead one began. On an object store
+the same holds for ``manifest.json``: :mod:`opencarbon.publishing.objects`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import pyarrow as pa
+
 from opencarbon.errors import PublishError
-from opencarbon.publishing.dictionary import datapackage
-from opencarbon.publishing.history import update_history
-from opencarbon.publishing.layout import (
-    RUN_ID_FORM,
-    RUN_MINUTE,
-    Layout,
+from opencarbon.publishing.history import Keep, read_month, update_history
+from opencarbon.publishing.layout import DICTIONARY, RECORD, Layout
+from opencarbon.publishing.local import (
+    LocalLayout,
     age,
     discard,
     make_staging,
     publisher_lock,
     put_in_place,
     sweep_staging,
+    sync,
     sync_tree,
     write_durably,
 )
-from opencarbon.publishing.parquet import part_paths, read_table
-from opencarbon.publishing.verify import TableRecord, digest_parts, verify_tables
+from opencarbon.publishing.objects import publish_objects
+from opencarbon.publishing.parquet import write_table
+from opencarbon.publishing.queries import queries_of
+from opencarbon.publishing.records import (
+    KEPT_AT_LEAST,
+    Placed,
+    Staged,
+    check_run_id,
+    describe,
+    newest,
+    run_id_for,
+    whole_run,
+)
+from opencarbon.publishing.verify import TableRecord
+from opencarbon.sources.places import Place
 from opencarbon.tables.contracts import Contract
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from opencarbon.publishing.records import Json
 
     Field = pa.Field[Any]  # generic in the stubs only
-    Json = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
-KEPT_AT_LEAST: Final = timedelta(hours=24)
-"""Age below which no run is deleted: someone may be reading it."""
-RECORD_VERSION: Final = 1
-"""Version of ``release.json`` and ``manifest.json``."""
-_MINUTE_LENGTH: Final = len("20261122T2100Z")
+__all__ = ["PublishOutcome", "publish", "run_id_for", "stage_directory", "whole_run"]
+
+_STAGING: Final = "opencarbon-night-staged-"
+"""What the name of a temporary staging directory begins with: as work folders do, of which nights remove what killed ones
+left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +74,10 @@ class PublishOutcome:
         ``superseded``: the run is stored, and ``latest`` stays with a run of a later moment.
     run_id, latest_run_id : str
         This run and the one that ``latest`` points to.
-    directory : Path
+    directory : Place
         Where this run is stored.
     tables : mapping of str to TableRecord
-        Its tables as they lie on disk.
+        Its tables as they are stored.
     removed_run_ids : tuple of str
         Runs deleted because more than ``keep_runs`` were stored.
     """
@@ -69,65 +85,45 @@ class PublishOutcome:
     status: Literal["published", "unchanged", "superseded"]
     run_id: str
     latest_run_id: str
-    directory: Path
+    directory: Place
     tables: Mapping[str, TableRecord]
     removed_run_ids: tuple[str, ...]
 
 
-def run_id_for(as_of_utc: datetime, inputs_sha256: str) -> str:
-    """Name of a run: its moment and the first 8 digits of its inputs.
-
-    Parameters
-    ----------
-    as_of_utc : datetime
-        Moment the run looks from, aware.
-    inputs_sha256 : str
-        Digest of everything the run was made from.
-
-    Returns
-    -------
-    str
-        Such as ``20261122T2100Z-0123abcd``; names sort by moment.
-
-    Raises
-    ------
-    PublishError
-        If the moment carries no time zone or the digest is none.
-    """
-    if as_of_utc.tzinfo is None:
-        raise PublishError(f"as_of_utc {as_of_utc.isoformat()} carries no time zone: give it in UTC")
-    run_id = f"{as_of_utc.astimezone(UTC).strftime(RUN_MINUTE)}-{inputs_sha256[:8]}"
-    _check_run_id(run_id)
-    return run_id
-
-
-def stage_directory(root: Path, run_id: str) -> Path:
+def stage_directory(root: str | Path, run_id: str) -> Path:
     """Make the directory in which the tables of a run are written before they are published.
 
     Parameters
     ----------
-    root : Path
-        Root of the release.
+    root : str or Path
+        Root of the release: a path or URI.
     run_id : str
         As :func:`run_id_for` gives it.
 
     Returns
     -------
     Path
-        An empty directory below ``<root>/v1/.staging``. :func:`publish` takes it away; that of a process that
-        ended without publishing goes with the next publication.
+        An empty directory of this machine: below ``<root>/v1/.staging``, or a temporary one where the release lies
+        elsewhere. :func:`publish` takes it away; that of a process that ended without publishing goes with the next
+        publication, a temporary one with a night a day later.
 
     Raises
     ------
     PublishError
-        If the run id is none.
+        If the run id is none, or nothing can be written there.
     """
-    _check_run_id(run_id)
-    return make_staging(Layout(root), run_id)
+    check_run_id(run_id)
+    path = Place.of(root).local
+    if path is None:
+        return Path(tempfile.mkdtemp(prefix=f"{_STAGING}{run_id}-"))
+    try:
+        return make_staging(LocalLayout(path), run_id)
+    except OSError as problem:
+        raise PublishError(f"run {run_id} cannot be written to {path / 'v1'}: {problem}") from problem
 
 
 def publish(
-    root: Path,
+    root: str | Path,
     run_id: str,
     as_of_utc: datetime,
     staged: Path,
@@ -145,8 +141,8 @@ def publish(
 
     Parameters
     ----------
-    root : Path
-        Root of the release, on the local file system.
+    root : str or Path
+        Root of the release: a path, or a URI of an object store.
     run_id : str
         As :func:`run_id_for` gives it.
     as_of_utc : datetime
@@ -176,128 +172,114 @@ def publish(
         If the staged tables are wrong, with everything that is; nothing of the run is published. Also if the
         file system fails; publishing again finishes what was begun.
     """
-    layout = Layout(root)
-    _check_arguments(layout, run_id, as_of_utc, staged, contracts, keep_runs)
-    with publisher_lock(layout, run_id, now_utc=now_utc):
-        try:
-            sweep_staging(layout, keep=staged, now_utc=now_utc)
-            tables = whole_run(layout, run_id)
-            placed = tables is None
-            if tables is None:
-                tables = _place(layout, run_id, as_of_utc, staged, contracts, facts=facts, extra=extra or {})
-            else:
-                discard(layout, staged)
-            update_history(layout, contracts, replaced=run_id if placed else None)
-            latest = _newest(layout, run_id)
-            changed = [_move_latest(layout, latest), _put_manifest(layout, latest)]
-            removed = _prune(layout, keep_runs, now_utc)
-        except OSError as problem:
-            raise PublishError(
-                f"publishing run {run_id} in {layout.base} failed: {problem}; publish it again to finish"
-            ) from problem
-    status: Literal["published", "unchanged", "superseded"] = "superseded"
-    if latest == run_id:
-        status = "published" if placed or any(changed) else "unchanged"
-    return PublishOutcome(status, run_id, latest, layout.runs / run_id, tables, removed)
-
-
-def _check_run_id(run_id: str) -> None:
-    if not RUN_ID_FORM.fullmatch(run_id):
+    staged_run = Staged(run_id, as_of_utc, staged, contracts, facts, extra or {})
+    place = Place.of(root)
+    _check_arguments(place, staged_run, keep_runs)
+    try:
+        if place.local is None:
+            try:
+                placed = publish_objects(Layout(place), staged_run, keep_runs=keep_runs, now_utc=now_utc)
+            finally:
+                shutil.rmtree(staged)
+        else:
+            layout = LocalLayout(place.local)
+            placed = _publish_local(layout, staged_run, keep_runs=keep_runs, now_utc=now_utc)
+    except OSError as problem:
         raise PublishError(
-            f"run_id {run_id!r}: expected a moment and 8 hex digits, such as 20261122T2100Z-0123abcd"
+            f"publishing run {run_id} in {place / 'v1'} failed: {problem}; publish it again to finish"
+        ) from problem
+    status: Literal["published", "unchanged", "superseded"] = "superseded"
+    if placed.latest_run_id == run_id:
+        status = "published" if placed.changed else "unchanged"
+    directory = Layout(place).runs / run_id
+    return PublishOutcome(
+        status, run_id, placed.latest_run_id, directory, placed.tables, placed.removed_run_ids
+    )
+
+
+def _check_arguments(place: Place, staged: Staged, keep_runs: int) -> None:
+    if staged.run_id != run_id_for(staged.as_of_utc, staged.run_id.rpartition("-")[2]):
+        raise PublishError(
+            f"run_id {staged.run_id!r} is not that of as_of_utc {staged.as_of_utc.isoformat()}"
         )
-
-
-def _check_arguments(
-    layout: Layout,
-    run_id: str,
-    as_of_utc: datetime,
-    staged: Path,
-    contracts: Mapping[str, Contract],
-    keep_runs: int,
-) -> None:
-    if run_id != run_id_for(as_of_utc, run_id.rpartition("-")[2]):
-        raise PublishError(f"run_id {run_id!r} is not that of as_of_utc {as_of_utc.isoformat()}")
-    if not staged.is_dir() or staged.parent.resolve() != layout.staging.resolve():
-        raise PublishError(f"{staged} is no directory that stage_directory({str(layout.root)!r}, ...) made")
-    if "dim_run" not in contracts:
+    is_ours = staged.directory.name.startswith(_STAGING)
+    if place.local is not None:
+        is_ours = staged.directory.parent.resolve() == LocalLayout(place.local).staging.resolve()
+    if not (is_ours and staged.directory.is_dir()):
+        raise PublishError(
+            f"{staged.directory} is no directory that stage_directory({str(place)!r}, ...) made"
+        )
+    if "dim_run" not in staged.contracts:
         raise PublishError("a release holds dim_run: its contract is not among those given")
     if keep_runs < 1:
         raise PublishError(f"keep_runs is {keep_runs}: keep at least 1 run")
 
 
-def whole_run(layout: Layout, run_id: str) -> dict[str, TableRecord] | None:
-    """Tables of a stored run whose every byte is the one recorded.
+def _publish_local(layout: LocalLayout, staged: Staged, *, keep_runs: int, now_utc: datetime) -> Placed:
+    run_id, places = staged.run_id, layout.places
+    with publisher_lock(layout, run_id, now_utc=now_utc):
+        sweep_staging(layout, keep=staged.directory, now_utc=now_utc)
+        tables = whole_run(places, run_id)
+        is_new = tables is None
+        if tables is None:
+            tables = _place(layout, staged)
+        else:
+            discard(layout, staged.directory)
+        replaced = run_id if is_new else None
+        update_history(places, staged.contracts, replaced=replaced, keep=_keeper(layout))
+        latest = newest(layout.latest_run(), run_id)
+        changed = point_at(layout, latest)
+        removed = _prune(layout, keep_runs, now_utc)
+    return Placed(tables, latest, is_new or changed, removed)
+
+
+def point_at(layout: LocalLayout, run_id: str) -> bool:
+    """Make a stored run the one that readers follow; only for the holder of the lock.
 
     Parameters
     ----------
-    layout : Layout
+    layout : LocalLayout
     run_id : str
 
     Returns
     -------
-    dict of str to TableRecord, or None
-        None where there is no such run, or it is damaged: it is made again.
+    bool
+        Whether it was not the one before.
     """
-    try:
-        record = json.loads(layout.record(run_id).read_bytes())
-        tables = {name: TableRecord(**table) for name, table in record["tables"].items()}
-        for name, table in tables.items():
-            if digest_parts(part_paths(layout.runs / run_id, name)) != (table.bytes, table.sha256):
-                return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, PublishError):
-        return None
-    return tables
+    changed = [_move_latest(layout, run_id), _put_manifest(layout, run_id)]
+    for name, text in queries_of(layout.places, run_id).items():
+        _put(layout, layout.base / name, text.encode())
+    return any(changed)
 
 
-def _place(
-    layout: Layout,
-    run_id: str,
-    as_of_utc: datetime,
-    staged: Path,
-    contracts: Mapping[str, Contract],
-    *,
-    facts: Mapping[str, Json],
-    extra: Mapping[str, Sequence[Field]],
-) -> dict[str, TableRecord]:
+def _place(layout: LocalLayout, staged: Staged) -> dict[str, TableRecord]:
     """Verify a staged run, write its record and dictionary, and move it among the runs in one step."""
-    tables = verify_tables(staged, contracts, run_id=run_id, as_of_utc=as_of_utc, extra=extra)
-    sources = read_table(staged, "dim_source") if "dim_source" in contracts else None
-    parts = {name: table.parts for name, table in tables.items()}
-    package = datapackage(contracts, parts=parts, extra=extra, sources=sources)
-    write_durably(staged / "datapackage.json", _json(package))
-    (run,) = read_table(staged, "dim_run", columns=["version", "inputs_sha256"]).to_pylist()
-    record = {
-        "record_version": RECORD_VERSION,
-        "run_id": run_id,
-        "as_of_utc": as_of_utc.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        **run,
-        "path": f"runs/{run_id}",
-        "tables": {name: asdict(table) for name, table in tables.items()},
-        "facts": facts,
-    }
-    write_durably(staged / layout.record(run_id).name, _json(record))
-    sync_tree(staged)
+    tables, files = describe(staged)
+    for name in (DICTIONARY, RECORD):
+        write_durably(staged.directory / name, files[name])
+    sync_tree(staged.directory)
     layout.runs.mkdir(exist_ok=True)
-    if (layout.runs / run_id).exists():  # half or damaged by other hands
-        discard(layout, layout.runs / run_id)
-    put_in_place(staged, layout.runs / run_id)
+    run = layout.runs / staged.run_id
+    if run.exists():  # half or damaged by other hands
+        discard(layout, run)
+    put_in_place(staged.directory, run)
     return tables
 
 
-def _json(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+def _keeper(layout: LocalLayout) -> Keep:
+    def keep(place: Place, contract: Contract, merged: Callable[[pa.Table | None], pa.Table]) -> None:
+        rows = merged(read_month(place) if place.exists() else None)
+        write_table(layout.work, rows, contract, rows_per_file=max(rows.num_rows, 1))
+        made, target = layout.work / contract.name / "part-0.parquet", Path(place.path)
+        sync(made)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        put_in_place(made, target)
+        made.parent.rmdir()
+
+    return keep
 
 
-def _newest(layout: Layout, run_id: str) -> str:
-    """Run that ``latest`` should point to: this one, unless it points to a later moment."""
-    current = layout.latest_run()
-    if current is None or current[:_MINUTE_LENGTH] <= run_id[:_MINUTE_LENGTH]:
-        return run_id
-    return current
-
-
-def _move_latest(layout: Layout, run_id: str) -> bool:
+def _move_latest(layout: LocalLayout, run_id: str) -> bool:
     if layout.latest_run() == run_id:
         return False
     link = layout.work / "latest"
@@ -306,18 +288,21 @@ def _move_latest(layout: Layout, run_id: str) -> bool:
     return True
 
 
-def _put_manifest(layout: Layout, run_id: str) -> bool:
+def _put_manifest(layout: LocalLayout, run_id: str) -> bool:
     """Make the manifest the record of the newest run, if it is not."""
-    record = layout.record(run_id).read_bytes()
-    if layout.manifest.exists() and layout.manifest.read_bytes() == record:
+    return _put(layout, layout.manifest, layout.record(run_id).read_bytes())
+
+
+def _put(layout: LocalLayout, path: Path, content: bytes) -> bool:
+    if path.exists() and path.read_bytes() == content:
         return False
-    made = layout.work / "manifest.json"
-    write_durably(made, record)
-    put_in_place(made, layout.manifest)
+    made = layout.work / path.name
+    write_durably(made, content)
+    put_in_place(made, path)
     return True
 
 
-def _prune(layout: Layout, keep_runs: int, now_utc: datetime) -> tuple[str, ...]:
+def _prune(layout: LocalLayout, keep_runs: int, now_utc: datetime) -> tuple[str, ...]:
     named = json.loads(layout.manifest.read_bytes())["run_id"]
     removed = tuple(
         run_id

@@ -15,7 +15,7 @@ def fetch_bytes(location: str | os.PathLike[str], *, limits: HttpLimits | None =
     Parameters
     ----------
     location : str or os.PathLike
-        ``http://``, ``https://``, ``file://``, an object store that pyarrow knows (``s3://``, ``gs://``,
+        ``http://``, ``https://``, ``file://``, an object store (``s3://``, ``gs://``,
         ``abfss://``), or a local path.
     limits : HttpLimits, optional
         Timeouts, retries and the longest content accepted.

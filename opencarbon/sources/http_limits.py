@@ -139,3 +139,8 @@ class RequestBudget:
                 return False
             self._left -= 1
             return True
+
+    @property
+    def taken(self) -> int:
+        """Requests that were taken."""
+        return self.most - self._left

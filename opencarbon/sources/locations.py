@@ -1,8 +1,8 @@
 """Where files are: paths and URIs of this machine and of object stores, folders and globs.
 
-A location is a path, or a URI of ``file``, ``s3``, ``gs``, ``abfs`` or ``abfss`` as
-:meth:`pyarrow.fs.FileSystem.from_uri` reads it: keys may stand in it or in the environment. Published names and
-messages never hold the user part or the query of a URI.
+A location is a path, or a URI of ``file``, ``s3``, ``gs``, ``abfs`` or ``abfss``: keys may stand in it or in the
+environment (:mod:`opencarbon.sources.object_locations`). Published names and messages never hold the user part or the
+query of a URI.
 """
 
 import os
@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from opencarbon.errors import ManifestError
+from opencarbon.sources.object_locations import SCHEMES
+from opencarbon.sources.object_store import object_file_system
 
 _AZURE: Final = frozenset({"abfs", "abfss"})
-_SCHEMES: Final = frozenset({"file", "s3", "gs", "gcs"}) | _AZURE
+_SCHEMES: Final = SCHEMES | {"file"}
 _GLOB_CHARACTERS: Final = frozenset("*?[")
 
 
@@ -160,7 +162,12 @@ def _root(location: str) -> _Root:
             f"{public_name(location)} begins with {scheme}://, which is not supported: "
             f"use a path or one of {', '.join(sorted(_SCHEMES))}"
         )
-    filesystem, path = pafs.FileSystem.from_uri(location)
+    try:
+        filesystem, path = (
+            pafs.FileSystem.from_uri(location) if scheme == "file" else object_file_system(location)
+        )
+    except ValueError as problem:
+        raise ManifestError(f"{public_name(location)} cannot be read: {problem}") from None
     return _Root(public_name(location), filesystem, path.rstrip("/") or "/")
 
 

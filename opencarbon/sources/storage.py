@@ -8,6 +8,8 @@ import pyarrow.fs as pafs
 
 from opencarbon.errors import SourceError
 from opencarbon.sources.locations import FoundFile, public_name
+from opencarbon.sources.object_locations import SCHEMES
+from opencarbon.sources.object_store import object_file_system
 
 
 def scheme_of(location: str) -> str:
@@ -48,15 +50,12 @@ def open_location(location: str) -> tuple[pafs.FileSystem, str]:
         return pafs.LocalFileSystem(), str(Path(location).absolute())
     if scheme == "file":
         return pafs.LocalFileSystem(), unquote(location.partition("://")[2])
-    try:
-        system, path = pafs.FileSystem.from_uri(location)
-    except (OSError, ValueError):
-        pass  # their text repeats the URI, which may hold a key
-    else:
-        return system, path.rstrip("/")
-    raise SourceError(
-        f"{public_name(location)} cannot be opened: no file system speaks {scheme}:// like this"
-    )
+    if scheme in SCHEMES:
+        try:
+            return object_file_system(location)
+        except ValueError as problem:
+            raise SourceError(f"{public_name(location)} cannot be opened: {problem}") from None
+    raise SourceError(f"{public_name(location)} cannot be opened: nothing here speaks {scheme}://")
 
 
 def read_file(location: str, *, max_bytes: int) -> bytes:

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import pyarrow.parquet as pq
 
-from opencarbon.publishing.layout import Layout
+from opencarbon.publishing.local import LocalLayout as Layout
 from tests.publishing.runs import FEWEST, publish_run, reader_faults, run_faults, run_of, tables_of
 
 OLDER, OLD, NEW, NEXT = (run_of(day) for day in (19, 20, 21, 22))

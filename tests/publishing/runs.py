@@ -44,7 +44,7 @@ def tables_of(run_id: str) -> dict[str, pa.Table]:
     return make_release(CONTRACTS, rows=3, run_id=run_id, as_of_utc=as_of(run_id), seed=seed)
 
 
-def stage_run(root: Path, run_id: str, contracts: Mapping[str, Contract] = CONTRACTS) -> Path:
+def stage_run(root: str | Path, run_id: str, contracts: Mapping[str, Contract] = CONTRACTS) -> Path:
     """Write the tables of a run, ready to be published."""
     staged = stage_directory(root, run_id)
     for name, contract in contracts.items():
@@ -53,7 +53,7 @@ def stage_run(root: Path, run_id: str, contracts: Mapping[str, Contract] = CONTR
 
 
 def publish_run(
-    root: Path,
+    root: str | Path,
     run_id: str,
     *,
     now_utc: datetime,

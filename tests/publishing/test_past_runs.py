@@ -12,8 +12,9 @@ import pytest
 
 from opencarbon.errors import PublishError
 from opencarbon.publishing.history import read_history
-from opencarbon.publishing.layout import Layout
+from opencarbon.publishing.local import LocalLayout
 from opencarbon.publishing.past_runs import PastRun, past_runs, rows_between, rows_of_jobs
+from opencarbon.sources.places import Place
 from opencarbon.tables.contracts import PUBLISHED
 from tests.publishing.runs import run_of
 
@@ -31,7 +32,7 @@ def a_run(root: Path, *parts: slice) -> PastRun:
     for number, rows in enumerate(parts or (slice(0, 5),)):
         piece = table.slice(rows.start, rows.stop - rows.start)
         pq.write_table(piece, directory / f"jobs/part-{number}.parquet", row_group_size=2)
-    return PastRun("run", NOON, directory)
+    return PastRun("run", NOON, Place.of(directory))
 
 
 @pytest.mark.parametrize("parts", [(), (slice(0, 3), slice(3, 5))])
@@ -61,7 +62,7 @@ def test_rows_between_lie_after_the_first_moment_and_not_after_the_second(
 @pytest.mark.parametrize("content", [b"", b"PAR1 and no more", None])
 def test_a_table_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
     run = a_run(tmp_path)
-    path = run.directory / "jobs/part-0.parquet"
+    path = tmp_path / "run/jobs/part-0.parquet"
     path.write_bytes(content) if content is not None else path.unlink()
 
     with pytest.raises(PublishError, match=r"table jobs .*run"):
@@ -76,7 +77,7 @@ def test_a_column_that_is_not_there_is_an_error_of_the_table(tmp_path: Path) -> 
 
 
 def test_past_runs_are_whole_runs_of_earlier_moments_oldest_first(tmp_path: Path) -> None:
-    layout = Layout(tmp_path)
+    layout = LocalLayout(tmp_path)
     records: dict[str, Any] = {
         run_of(23): {"as_of_utc": "2026-11-23T21:00:00Z"},
         run_of(22): {"as_of_utc": "2026-11-22T21:00:30Z"},
@@ -88,14 +89,14 @@ def test_past_runs_are_whole_runs_of_earlier_moments_oldest_first(tmp_path: Path
         layout.record(run_id).write_text(json.dumps(record))
     (layout.runs / run_of(20)).mkdir()
 
-    found = past_runs(layout, datetime(2026, 11, 24, 21, tzinfo=UTC))
+    found = past_runs(layout.places, datetime(2026, 11, 24, 21, tzinfo=UTC))
 
     assert [run_of(22), run_of(23)] == [run.run_id for run in found]
     assert datetime(2026, 11, 22, 21, 0, 30, tzinfo=UTC) == found[0].as_of_utc
 
 
 def test_the_history_is_read_by_the_moment_of_its_runs(tmp_path: Path) -> None:
-    layout, contract = Layout(tmp_path), PUBLISHED["fact_advice_outcome"]
+    layout, contract = LocalLayout(tmp_path), PUBLISHED["fact_advice_outcome"]
     folder = layout.history / contract.name
     folder.mkdir(parents=True)
     runs = ["20261031T2100Z-00000000", *(run_of(day) for day in (21, 22, 23))]
@@ -103,11 +104,16 @@ def test_the_history_is_read_by_the_moment_of_its_runs(tmp_path: Path) -> None:
         pq.write_table(pa.table({"run_id": some, "job_id": ["a"] * len(some)}), folder / f"{month}.parquet")
     columns = ("job_id", "best_region", "run_id")
 
-    found = read_history(layout, contract, columns, since=runs[2], before="20261123T2100Z")
+    found = read_history(layout.places, contract, columns, since=runs[2], before="20261123T2100Z")
 
     assert [{"job_id": "a", "best_region": None, "run_id": runs[2]}] == found.to_pylist()
     assert (
         runs[:3]
-        == read_history(layout, contract, columns, since=runs[0], before=runs[3])["run_id"].to_pylist()
+        == read_history(layout.places, contract, columns, since=runs[0], before=runs[3])["run_id"].to_pylist()
     )
-    assert 0 == read_history(Layout(tmp_path / "x"), contract, columns, since="2026", before="2027").num_rows
+    assert (
+        0
+        == read_history(
+            LocalLayout(tmp_path / "x").places, contract, columns, since="2026", before="2027"
+        ).num_rows
+    )

@@ -21,7 +21,8 @@ import pytest
 
 from opencarbon.errors import PublishConflictError, PublishError
 from opencarbon.publishing import release
-from opencarbon.publishing.layout import Layout, publisher_lock
+from opencarbon.publishing.local import LocalLayout as Layout
+from opencarbon.publishing.local import publisher_lock
 from opencarbon.publishing.parquet import read_table, write_table
 from opencarbon.publishing.release import publish, run_id_for, stage_directory
 from opencarbon.tables.contracts import PUBLISHED
@@ -74,7 +75,7 @@ def test_a_run_is_named_by_its_minute_and_its_inputs() -> None:
 def test_a_published_run_is_what_readers_find(tmp_path: Path) -> None:
     outcome = publish_now(tmp_path, MONDAY)
     assert (outcome.status, outcome.run_id, outcome.latest_run_id) == ("published", MONDAY, MONDAY)
-    assert outcome.directory == tmp_path / "v1" / "runs" / MONDAY
+    assert outcome.directory.local == tmp_path / "v1" / "runs" / MONDAY
     assert os.readlink(tmp_path / "v1" / "latest") == f"runs/{MONDAY}"
     assert reader_faults(tmp_path, {MONDAY}) == []
     for name, table in tables_of(MONDAY).items():
@@ -350,6 +351,12 @@ def test_what_is_no_run_id_is_refused(run_id: str, tmp_path: Path) -> None:
         stage_directory(tmp_path, run_id)
 
 
+def test_a_root_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+    (tmp_path / "v1").write_text("a file")
+    with pytest.raises(PublishError, match=f"run {MONDAY} cannot be written to .*v1: "):
+        stage_directory(tmp_path, MONDAY)
+
+
 def test_a_moment_without_a_time_zone_is_refused() -> None:
     with pytest.raises(PublishError, match="carries no time zone"):
         run_id_for(datetime(2026, 11, 22), "0" * 64)
@@ -433,7 +440,7 @@ def test_the_second_publisher_is_told_who_the_first_is(tmp_path: Path) -> None:
 def test_a_publisher_that_dies_leaves_no_lock(tmp_path: Path) -> None:
     code = (
         "import os, signal; from pathlib import Path; from datetime import datetime, UTC\n"
-        "from opencarbon.publishing.layout import Layout, publisher_lock\n"
+        "from opencarbon.publishing.local import LocalLayout as Layout, publisher_lock\n"
         f"with publisher_lock(Layout(Path({str(tmp_path)!r})), {MONDAY!r}, now_utc=datetime.now(UTC)):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -200,6 +201,18 @@ def test_what_is_half_written_or_foreign_is_not_read(tmp_path: Path) -> None:
     (path.parent / "notes.txt").write_text("mine")
     (path.parent.parent / "README").write_text("mine")
     assert known(tmp_path, LATER) == {("DE", 0): 1.0}
+
+
+def test_what_killed_writers_left_goes_after_a_day_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / stored(tmp_path, T0, ("DE", 0, 1.0))
+    old, young = (path.parent / ".staging" / name for name in ("old.parquet.0123", "young.parquet.4567"))
+    for left, hours in ((old, 25), (young, 23)):
+        left.write_bytes(b"half")
+        written_s = left.stat().st_mtime - hours * HOUR.total_seconds()
+        os.utime(left, (written_s, written_s))
+    stored(tmp_path, T0 + HOUR, ("DE", 1, 2.0))
+    assert list(old.parent.iterdir()) == [young]
+    assert known(tmp_path, LATER) == {("DE", 0): 1.0, ("DE", 1): 2.0}
 
 
 @pytest.mark.parametrize(

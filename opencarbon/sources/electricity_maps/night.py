@@ -3,7 +3,7 @@
 What comes back is checked to be what was asked for. API: https://app.electricitymaps.com/docs/reference
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -19,7 +19,12 @@ _EMPTY: Final = GRID_INTENSITY.schema().empty_table()
 
 
 def pull_zones(
-    client: Client, zones: Sequence[str], wanted: Wanted, *, workers: int = 4
+    client: Client,
+    zones: Sequence[str],
+    wanted: Wanted,
+    *,
+    workers: int = 4,
+    asking: Callable[[str], None] = lambda zone: None,
 ) -> tuple[pa.Table, list[Event]]:
     """Forecast and measured hours of many zones; what fails for one is an event, and the others go on.
 
@@ -32,6 +37,8 @@ def pull_zones(
     wanted : Wanted
     workers : int, optional
         Requests under way at most.
+    asking : callable, optional
+        Told of every zone before it is asked for, from any thread.
 
     Returns
     -------
@@ -49,6 +56,7 @@ def pull_zones(
         not_asked = circuit.not_asked(zone)
         if not_asked is not None:
             return _EMPTY, [not_asked]
+        asking(zone)
         table, events = pull_zone(client, zone, wanted)
         circuit.record(events, worked=table.num_rows > 0)
         return table, events

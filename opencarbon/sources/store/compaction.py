@@ -59,7 +59,7 @@ def compact(root: str, *, now_utc: datetime, told: Callable[[int, int], None]) -
     Parameters
     ----------
     root : str
-        Folder of the store: a path or a URI that pyarrow knows.
+        Folder of the store: a path, or a URI of an object store.
     now_utc : datetime
         With a time zone.
     told : callable

@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 from uuid import uuid4
@@ -18,6 +19,9 @@ from opencarbon.sources.locations import public_name
 from opencarbon.sources.storage import open_location, reason_of
 
 _Found = TypeVar("_Found")
+
+_LEFT_AFTER_S: Final = 86_400.0
+"""Age from which a file that was never given its name is of a writer that was killed [s]."""
 
 FORMAT: Final = 2
 """Format of the store that this version writes; it reads format 1 too, which names no hours and merges nothing."""
@@ -34,7 +38,7 @@ def put(root: str, path: str, content: bytes, *, store: str) -> None:
     Parameters
     ----------
     root : str
-        Folder of the store: a path or a URI that pyarrow knows. It is made where it is missing.
+        Folder of the store: a path, or a URI of an object store. It is made where it is missing.
     path : str
         Below the root, with a digest of the content in its name.
     content : bytes
@@ -69,7 +73,7 @@ def find(
     Parameters
     ----------
     root : str
-        Folder of the store: a path or a URI that pyarrow knows. Where nothing is, the store is empty.
+        Folder of the store: a path, or a URI of an object store. Where nothing is, the store is empty.
     folder : str
         Below the root.
     look : callable
@@ -252,6 +256,17 @@ def _write(system: pafs.FileSystem, path: str, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        _sweep(staged)
         staged.replace(final)
     finally:
         staged.unlink(missing_ok=True)
+
+
+def _sweep(written: Path) -> None:
+    """Remove what killed writers left, by the clock of the file system: what is written just now is young."""
+    latest_s = written.stat().st_mtime - _LEFT_AFTER_S
+    for name in os.listdir(written.parent):
+        left = written.with_name(name)
+        with suppress(FileNotFoundError):  # its writer, or another sweep, was first
+            if left.stat().st_mtime < latest_s:
+                left.unlink()

@@ -1,11 +1,11 @@
-"""The append-only store of device fits: one immutable file for every night and every acceptance.
+"""The append-only store of device fits: one immutable file for every night, every refit between them, every acceptance.
 
 ::
 
     <root>/store.json                                                     {"format": 2}
-    <root>/device_fits/v1/<profile>/<moment>-<night or accepted>-<digest>.parquet
+    <root>/device_fits/v1/<profile>/<moment>-<night, refit or accepted>-<digest>.parquet
 
-The moment is that which the night looked from, or that of the acceptance. The digest is of the content, so that the
+The moment is that which the night or the refit looked from, or that of the acceptance. The digest is of the content, so that the
 same night stored twice is one file, and a damaged file is recognised.
 """
 
@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -36,12 +36,15 @@ from opencarbon.tables.conform import conform, of_any_minor_version
 from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import DEVICE_FITS
 
-_FILE: Final = re.compile(r"(\d{8}T\d{12}Z)-(night|accepted)-([0-9a-f]{16})\.parquet")
+_FILE: Final = re.compile(r"(\d{8}T\d{12}Z)-(night|refit|accepted)-([0-9a-f]{16})\.parquet")
 _HOUR: Final = len("20261122T21")
 """Where the text of a moment ends its hour."""
 _STORE: Final = "store of fits"
 _MODELS: Final = "models"
 _LEGIBLE: Final = "legible_models"
+
+
+Kind = Literal["night", "refit", "accepted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,15 @@ class StoredFits:
     models, legible_models : int
         Rows of Epoch AI's table behind them, and those of which device, hours and FLOP could be read; 0 where it had
         no part.
-    kind : {"night", "accepted"}
+    kind : {"night", "refit", "accepted"}
+        A refit is one that the nights of its day use as it is.
     """
 
     fits: pa.Table
     moment_utc: datetime
     models: int
     legible_models: int
-    kind: Literal["night", "accepted"] = "night"
+    kind: Kind = "night"
 
 
 def keep_fits(root: str, stored: StoredFits, *, profile: str) -> str:
@@ -73,7 +77,7 @@ def keep_fits(root: str, stored: StoredFits, *, profile: str) -> str:
     Parameters
     ----------
     root : str
-        Folder of the store: a path or a URI that pyarrow knows. It is made where it is missing.
+        Folder of the store: a path, or a URI of an object store. It is made where it is missing.
     stored : StoredFits
     profile : str
         Profiles are kept apart.
@@ -107,13 +111,13 @@ def newest_fits(root: str, *, profile: str, as_of_utc: datetime) -> tuple[Stored
     """The newest fits of before a moment.
 
     Of nights, those count that looked from before ``as_of_utc``, so that a night which is run again compares with what
-    it compared with. An acceptance counts from the start of its hour: a night looks from the start of one, and one
+    it compared with; of refits, also one of that very moment. An acceptance counts from the start of its hour: a night looks from the start of one, and one
     that is run after an acceptance is to know of it. Among files of one moment the last by name counts.
 
     Parameters
     ----------
     root : str
-        Folder of the store: a path or a URI that pyarrow knows. Where nothing is, there are none.
+        Folder of the store: a path, or a URI of an object store. Where nothing is, there are none.
     profile : str
     as_of_utc : datetime
         Aware.
@@ -158,8 +162,14 @@ def _newest_first(paths: list[str], as_of_utc: datetime) -> Iterator[str]:
     limit = _text(as_of_utc)
     for path in sorted(paths, reverse=True):
         match = _FILE.fullmatch(name_of(path))
-        if match and (match[1] < limit or (match[2] == "accepted" and match[1][:_HOUR] <= limit[:_HOUR])):
+        if match and (match[1] < limit or _counts_at_once(match[2], match[1], limit)):
             yield path
+
+
+def _counts_at_once(kind: str, moment: str, limit: str) -> bool:
+    if kind == "accepted":
+        return moment[:_HOUR] <= limit[:_HOUR]
+    return kind == "refit" and moment == limit
 
 
 def _read(system: pafs.FileSystem, path: str) -> StoredFits | Event:
@@ -175,7 +185,7 @@ def _read(system: pafs.FileSystem, path: str) -> StoredFits | Event:
         models, legible = (int(said[name.encode()]) for name in (_MODELS, _LEGIBLE))
         moment = datetime.strptime(match[1], MOMENT_IN_NAMES).replace(tzinfo=UTC)
         fits = of_any_minor_version(table.replace_schema_metadata(None), DEVICE_FITS)
-        return StoredFits(fits, moment, models, legible, "night" if match[2] == "night" else "accepted")
+        return StoredFits(fits, moment, models, legible, cast("Kind", match[2]))
     except (OSError, pa.ArrowException) as problem:
         return _skipped(name, reason_of(problem))
     except (KeyError, ValueError):

@@ -44,7 +44,7 @@ def forecast_archive(
     Parameters
     ----------
     root : str
-        Folder of the store: a path or a URI that pyarrow knows. Where nothing is, the archive is empty.
+        Folder of the store: a path, or a URI of an object store. Where nothing is, the archive is empty.
     as_of_utc : datetime
         The moment to look from, with a time zone: neither forecasts nor measurements fetched later count, and no
         hours that start then or later.

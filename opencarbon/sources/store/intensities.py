@@ -26,7 +26,7 @@ def append(root: str, table: pa.Table, *, fetched_at_utc: datetime) -> str:
     Parameters
     ----------
     root : str
-        Folder of the store: a path or a URI that pyarrow knows. It is made where it is missing.
+        Folder of the store: a path, or a URI of an object store. It is made where it is missing.
     table : pa.Table
         Rows of ``GRID_INTENSITY``, all of this fetch.
     fetched_at_utc : datetime
@@ -74,7 +74,7 @@ def read_as_of(
     Parameters
     ----------
     root : str
-        Folder of the store: a path or a URI that pyarrow knows. Where nothing is, the store is empty.
+        Folder of the store: a path, or a URI of an object store. Where nothing is, the store is empty.
     as_of_utc : datetime
         The moment to look from, with a time zone.
     since_utc, until_utc : datetime, optional

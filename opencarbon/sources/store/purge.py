@@ -66,7 +66,7 @@ def contents_of(root: str) -> Contents:
     Parameters
     ----------
     root : str
-        Folder of the store: a path or a URI that pyarrow knows.
+        Folder of the store: a path, or a URI of an object store.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def purge(root: str, *, before_utc: datetime, is_for_real: bool) -> Purge:
     Parameters
     ----------
     root : str
-        Folder of the store: a path or a URI that pyarrow knows.
+        Folder of the store: a path, or a URI of an object store.
     before_utc : datetime
         With a time zone.
     is_for_real : bool

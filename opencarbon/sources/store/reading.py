@@ -26,6 +26,8 @@ STORE: Final = "intensity store"
 """What messages call it."""
 
 _READERS: Final = 4
+_READERS_ELSEWHERE: Final = 16
+"""Files read at once: from this machine, and from an object store, where most of the time is waiting."""
 _TRIES: Final = 10
 """Every compaction that goes on meanwhile costs one."""
 
@@ -62,7 +64,7 @@ def rows_of(root: str, query: Query) -> tuple[pa.Table, list[Event]]:
     Parameters
     ----------
     root : str
-        Folder of the store: a path or a URI that pyarrow knows. Where nothing is, the store is empty.
+        Folder of the store: a path, or a URI of an object store. Where nothing is, the store is empty.
     query : Query
 
     Returns
@@ -118,7 +120,8 @@ def read_files(
     FileNotFoundError
         If a file is gone.
     """
-    with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="intensity-store") as pool:
+    readers = _READERS if isinstance(system, pafs.LocalFileSystem) else _READERS_ELSEWHERE
+    with ThreadPoolExecutor(max_workers=readers, thread_name_prefix="intensity-store") as pool:
         found = list(pool.map(partial(_read, system, query=query), files))
     events = [one for one in found if isinstance(one, Event)]
     tables = [one for one in found if isinstance(one, pa.Table)]
