@@ -53,8 +53,8 @@ def test_the_configuration_that_is_shipped_names_every_setting() -> None:
             named.add(section.rstrip("."))
         elif len(words) > 1 and words[1] == "=":
             named.add(section + words[0])
-    without_token = set(known_keys()) - {"electricity_maps.token"}
-    assert set() == without_token - named
+    secrets = {"electricity_maps.token", "notify.webhook_url"}
+    assert set() == set(known_keys()) - secrets - named
 
 
 @pytest.mark.parametrize(
@@ -140,6 +140,9 @@ def test_lists_and_tables_come_from_the_environment_as_json(monkeypatch: pytest.
         ("[estimate]\nprofile = 'papers'\n", "'estimate.profile'"),
         ("[manifest]\nnaive_timestamps = 'CET'\n", "'manifest.naive_timestamps'"),
         ("[manifest.carry]\ncost = 'money'\n", "'manifest.carry.cost'"),
+        ("[run]\nrunner = 'spark'\n", "'run.runner'"),
+        ("[run]\nworkers = 0\n", "'run.workers'"),
+        ("[run]\nrows_per_partition = 0\n", "'run.rows_per_partition'"),
         ("[budget.teams]\nchat = 0\n", "'budget.teams.chat'"),
         ("[budget.teams]\nchat = inf\n", "'budget.teams.chat'"),
         ("[plan]\nclaim_up_to_mw = -1\n", "'plan.claim_up_to_mw'"),
@@ -172,7 +175,7 @@ def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
 def test_relative_paths_of_a_file_count_from_its_folder(tmp_path: Path) -> None:
     text = (
         "regions = ['r.csv']\ndevices = ['sub/d.toml']\n[store]\nroot = '../s'\nfiles = ['i.parquet', 's3://b/i']\n"
-        "[publish]\nroot = 'out'\n[epoch_ai]\nmodels_url = 'models.csv'\n"
+        "[publish]\nroot = 'out'\n[epoch_ai]\nmodels_url = 'models.csv'\n[run]\nwork_root = 'work'\n"
     )
 
     settings = load_settings(toml(tmp_path, text))
@@ -182,6 +185,7 @@ def test_relative_paths_of_a_file_count_from_its_folder(tmp_path: Path) -> None:
     assert str(tmp_path.parent / "s") == settings.store.root
     assert (str(tmp_path / "i.parquet"), "s3://b/i") == settings.store.files
     assert str(tmp_path / "out") == settings.publish.root
+    assert str(tmp_path / "work") == settings.run.work_root
     assert str(tmp_path / "models.csv") == settings.epoch_ai.models_url
 
 
@@ -199,24 +203,36 @@ def test_every_list_of_files_counts_from_the_folder_of_the_file(tmp_path: Path, 
 
 
 class TestSecrets:
-    def test_a_token_in_a_file_is_refused_without_being_repeated(self, tmp_path: Path) -> None:
-        config = toml(tmp_path, f"[electricity_maps]\ntoken = '{TOKEN}'\n")
+    @pytest.mark.parametrize(
+        ("section", "key", "variable"),
+        [
+            ("electricity_maps", "token", "OPENCARBON_ELECTRICITY_MAPS__TOKEN"),
+            ("notify", "webhook_url", "OPENCARBON_NOTIFY__WEBHOOK_URL"),
+        ],
+    )
+    def test_a_secret_in_a_file_is_refused_without_being_repeated(
+        self, tmp_path: Path, section: str, key: str, variable: str
+    ) -> None:
+        config = toml(tmp_path, f"[{section}]\n{key} = '{TOKEN}'\n")
 
-        with pytest.raises(ConfigError, match="OPENCARBON_ELECTRICITY_MAPS__TOKEN") as raised:
+        with pytest.raises(ConfigError, match=variable) as raised:
             load_settings(config)
 
         assert TOKEN not in str(raised.value)
 
-    def test_a_token_of_the_environment_is_masked_wherever_settings_are_shown(
+    def test_secrets_of_the_environment_are_masked_wherever_settings_are_shown(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("OPENCARBON_ELECTRICITY_MAPS__TOKEN", f" {TOKEN}\n")
+        monkeypatch.setenv("OPENCARBON_NOTIFY__WEBHOOK_URL", f"https://hooks.example.org/{TOKEN}\n")
 
         settings = load_settings()
 
-        token = settings.electricity_maps.token
+        token, url = settings.electricity_maps.token, settings.notify.webhook_url
         assert token is not None
+        assert url is not None
         assert TOKEN == token.get_secret_value()
+        assert f"https://hooks.example.org/{TOKEN}" == url.get_secret_value()
         for shown in (repr(settings), str(settings), str(masked(settings)), settings.model_dump_json()):
             assert TOKEN not in shown
 
@@ -253,10 +269,12 @@ class TestSecrets:
 
         assert (shown, [shown]) == (values["epoch_ai"]["models_url"], values["store"]["files"])
 
-    def test_no_setting_but_the_token_takes_a_secret(self) -> None:
-        secret = [key for key in known_keys() if any(word in key for word in ("token", "password", "secret"))]
+    def test_no_setting_but_the_token_and_the_webhook_takes_a_secret(self) -> None:
+        words = ("token", "password", "secret", "webhook")
+        secret = {key for key in known_keys() if any(word in key for word in words)}
 
-        assert ["electricity_maps.token", "electricity_maps.secret_block"] == secret
+        of_maps = {"electricity_maps.token", "electricity_maps.secret_block"}
+        assert of_maps | {"notify.webhook_url", "notify.secret_block"} == secret
 
 
 def test_settings_cannot_be_changed_after_they_are_made() -> None:

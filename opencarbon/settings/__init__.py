@@ -23,9 +23,11 @@ from opencarbon.settings.sections import (
     HistorySettings,
     HttpSettings,
     ManifestSettings,
+    NotifySettings,
     PlanSettings,
     Profile,
     PublishSettings,
+    RunSettings,
     StoreSettings,
 )
 from opencarbon.settings.sources import (
@@ -47,9 +49,11 @@ __all__ = [
     "HistorySettings",
     "HttpSettings",
     "ManifestSettings",
+    "NotifySettings",
     "PlanSettings",
     "Profile",
     "PublishSettings",
+    "RunSettings",
     "Settings",
     "StoreSettings",
     "known_keys",
@@ -75,11 +79,13 @@ class Settings(BaseSettings):
     hindsight: HindsightSettings = HindsightSettings()
     http: HttpSettings = HttpSettings()
     store: StoreSettings = StoreSettings()
+    run: RunSettings = RunSettings()
     publish: PublishSettings = PublishSettings()
     manifest: ManifestSettings = ManifestSettings()
     estimate: EstimateSettings = EstimateSettings()
     plan: PlanSettings = PlanSettings()
     budget: BudgetSettings = BudgetSettings()
+    notify: NotifySettings = NotifySettings()
     regions: tuple[str, ...] = Field(default=(), description="CSV files that add to or override the regions.")
     devices: tuple[str, ...] = Field(
         default=(), description="TOML files that add to or override the devices."

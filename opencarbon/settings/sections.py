@@ -9,6 +9,23 @@ Profile = Literal["calibrated", "paper"]
 EmissionFactorType = Literal["lifecycle", "direct"]
 
 
+def text_or_none(secret: SecretStr | None) -> SecretStr | None:
+    """A secret without the white space around it, if there is anything else.
+
+    A variable that is set to nothing, or read from a file with a line break, is common in CI.
+
+    Parameters
+    ----------
+    secret : SecretStr or None
+
+    Returns
+    -------
+    SecretStr or None
+    """
+    text = secret.get_secret_value().strip() if secret else ""
+    return SecretStr(text) if text else None
+
+
 class Section(BaseModel):
     """Settings that belong together: unknown keys are refused, values never change."""
 
@@ -46,9 +63,7 @@ class ElectricityMapsSettings(Section):
     @field_validator("token")
     @classmethod
     def _empty_is_none(cls, token: SecretStr | None) -> SecretStr | None:
-        """A variable that is set to nothing, or read from a file with a line break, is common in CI."""
-        text = token.get_secret_value().strip() if token else ""
-        return SecretStr(text) if text else None
+        return text_or_none(token)
 
 
 class EpochAiSettings(Section):
@@ -99,6 +114,32 @@ class StoreSettings(Section):
     )
     columns: dict[str, str] = Field(
         default_factory=dict, description="Their column name to ours, in intensity files."
+    )
+
+
+class RunSettings(Section):
+    """Where the partitions of a night are worked on."""
+
+    runner: Literal["threads", "processes", "dask", "ray"] = Field(
+        default="threads",
+        description="Numbers are crunched outside Python's lock: threads are enough on one machine. Dask and Ray go past "
+        "it, in the flow alone.",
+    )
+    workers: int | None = Field(
+        default=None, ge=1, description="Partitions under way at most; one for every core if not given."
+    )
+    address: str | None = Field(
+        default=None, description="Dask scheduler or Ray cluster; workers on this machine if not given."
+    )
+    work_root: str | None = Field(
+        default=None,
+        description="Folder that every worker reaches, for what passes from step to step; a temporary one of this machine "
+        "if not given.",
+    )
+    rows_per_partition: int = Field(
+        default=122_880,
+        ge=1,
+        description="Jobs at once per worker: memory grows with it; the default is a row group.",
     )
 
 
@@ -197,3 +238,20 @@ class BudgetSettings(Section):
     when_over: Literal["fail", "flag"] = Field(
         default="fail", description="fail: exit status 4 after publishing; flag: only said in the tables."
     )
+
+
+class NotifySettings(Section):
+    """Whom a flow tells when it fails, crashes or is over budget."""
+
+    webhook_url: SecretStr | None = Field(
+        default=None,
+        description="Takes a POST of JSON. From the environment or a Secret block, never a file.",
+    )
+    secret_block: str | None = Field(
+        default=None, description="Name of the Prefect Secret block with the URL of the webhook."
+    )
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _empty_is_none(cls, url: SecretStr | None) -> SecretStr | None:
+        return text_or_none(url)

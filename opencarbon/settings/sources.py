@@ -16,6 +16,7 @@ ENVIRONMENT_PREFIX: Final = "OPENCARBON_"
 _PATHS: Final = (
     ("store", "root"),
     ("store", "files"),
+    ("run", "work_root"),
     ("publish", "root"),
     ("epoch_ai", "models_url"),
     ("history", "files"),
@@ -25,6 +26,8 @@ _PATHS: Final = (
     ("devices",),
 )
 """Settings that are paths: in a file, they count from its folder."""
+
+_SECRETS: Final = (("electricity_maps", "token"), ("notify", "webhook_url"))
 
 _AZURE: Final = ("abfs", "abfss")
 """Schemes that name a container where others name a user."""
@@ -63,11 +66,12 @@ def read_toml(path: Path, known: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(
                 f"configuration {path}: {name} is a section, not a value: write [{name}] and its keys below"
             )
-    if "token" in settings.get("electricity_maps", {}):
-        raise ConfigError(
-            f"configuration {path} holds electricity_maps.token; a secret does not belong in a file: "
-            f"remove it and set {ENVIRONMENT_PREFIX}ELECTRICITY_MAPS__TOKEN"
-        )
+    for section, key in _SECRETS:
+        if key in settings.get(section, {}):
+            raise ConfigError(
+                f"configuration {path} holds {section}.{key}; a secret does not belong in a file: "
+                f"remove it and set {ENVIRONMENT_PREFIX}{section.upper()}__{key.upper()}"
+            )
     _refuse_unknown(_names(settings), known, str(path))
     for keys in _PATHS:
         _count_from(path.parent, settings, keys)
