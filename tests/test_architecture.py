@@ -55,6 +55,11 @@ def test_libraries_of_an_extra_are_imported_in_one_room_each() -> None:
     assert all(path.startswith("publishing/figures/") for path in importers_of("matplotlib"))
 
 
+def test_object_stores_are_spoken_to_in_one_room() -> None:
+    room = {f"sources/object_{name}.py" for name in ("locations", "store", "versions")}
+    assert room == importers_of("obstore")
+
+
 def test_physics_imports_numpy_and_scipy_only() -> None:
     standard = set(sys.stdlib_module_names)
     for path in (PACKAGE / "physics").rglob("*.py"):

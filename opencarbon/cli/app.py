@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from opencarbon.cli.backfill_app import backfill
 from opencarbon.cli.calls import call
 from opencarbon.cli.options import (
     AsOf,
@@ -23,6 +24,7 @@ from opencarbon.cli.options import (
     settings_of,
 )
 from opencarbon.cli.pull_app import pull
+from opencarbon.cli.release_app import release
 from opencarbon.cli.store import store
 from opencarbon.errors import ConfigError
 
@@ -34,8 +36,10 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
+app.command(backfill)
 app.command(pull)
 app.command(store)
+app.command(release)
 
 
 @app.command

@@ -1,5 +1,6 @@
 """A command is called, its errors become words, and both an exit status."""
 
+import logging
 import os
 import sys
 from io import TextIOWrapper
@@ -12,6 +13,8 @@ from opencarbon.errors import ConfigError, ManifestError, OpenCarbonError
 
 USAGE: Final = 2
 FAILED: Final = 1
+
+_UNHEARD: Final = logging.NullHandler()
 
 
 def call(commands: App, tokens: list[str]) -> int:
@@ -31,9 +34,7 @@ def call(commands: App, tokens: list[str]) -> int:
     """
     debug = "--debug" in tokens
     words = [word for word in tokens if word != "--debug"]
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # names of jobs may hold what the terminal's encoding lacks
-            stream.reconfigure(errors="backslashreplace")
+    _prepare(debug=debug)
     errors = Console(stderr=True)
     try:
         status = commands(words, exit_on_error=False, print_error=True, error_console=errors)
@@ -57,6 +58,14 @@ def call(commands: App, tokens: list[str]) -> int:
         _say(errors, f"error: unexpected {type(problem).__name__}: {problem} (--debug shows where)")
         return FAILED
     return int(status or 0)
+
+
+def _prepare(*, debug: bool) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # names of jobs may hold what the terminal's encoding lacks
+            stream.reconfigure(errors="backslashreplace")
+    if not debug:  # what the log tells with tracebacks, the commands tell in a line
+        logging.getLogger("opencarbon").addHandler(_UNHEARD)
 
 
 def _say(errors: Console, words: str) -> None:

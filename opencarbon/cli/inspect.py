@@ -18,7 +18,7 @@ from opencarbon.pipeline.files import output_file, write_single
 from opencarbon.pipeline.fit_memory import moment_of_acceptance, newest_stored
 from opencarbon.pipeline.history import fleet_history
 from opencarbon.pipeline.jobs import manifest_rules
-from opencarbon.pipeline.refit import refit_devices
+from opencarbon.pipeline.refits import refit_devices
 from opencarbon.publishing.dictionary import dictionary_markdown
 from opencarbon.settings import Settings, masked
 from opencarbon.sources.manifests import (

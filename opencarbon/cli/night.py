@@ -121,6 +121,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "hindsight": asdict(outcome.scorecard),
         "likely_late": outcome.summary.likely_late,
         "rows": outcome.rows,
+        "facts": dict(outcome.facts),
         "events": [asdict(event) for event in outcome.events],
     }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich import box
@@ -14,15 +14,13 @@ from opencarbon.cli.night import shown_progress
 from opencarbon.cli.options import moment
 from opencarbon.cli.tables import console_for, printable, write_json
 from opencarbon.errors import ConfigError
-from opencarbon.pipeline.backfill import GridPull, pull_past_grid, zones_in_force
+from opencarbon.pipeline.past_hours import GridPull, pull_past_grid, zones_in_force
+from opencarbon.pipeline.refetch import USUAL_SPAN
 from opencarbon.settings import Settings
 from opencarbon.sources.electricity_maps.past import Span
 from opencarbon.sources.locations import public_name
 from opencarbon.sources.store.purge import contents_of
 from opencarbon.units import HOUR, whole_hour
-
-_USUAL: Final = timedelta(days=10)
-"""Length of the range where no start is given."""
 
 _FIRST: Final = datetime(2017, 1, 1, tzinfo=UTC)
 """The history of Electricity Maps begins in 2017, as its developer portal said in 2026; an older start is a slip."""
@@ -103,7 +101,7 @@ def span_of(start: str | None, end: str | None, *, now_utc: datetime) -> Span:
     """
     running = whole_hour(now_utc)
     until = running if end is None else min(_next_hour("--to", end), running)
-    since = until - _USUAL if start is None else _next_hour("--from", start)
+    since = until - USUAL_SPAN if start is None else _next_hour("--from", start)
     if since < _FIRST:
         raise ConfigError(f"--from {start} is before {_FIRST:%Y}: Electricity Maps has no older data")
     if since >= until:

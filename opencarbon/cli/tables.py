@@ -15,7 +15,7 @@ from rich.text import Text
 from opencarbon.estimation.claims import ALLOCATED, NOT_CLAIMED
 from opencarbon.pipeline.allocation import ALLOCATION
 from opencarbon.pipeline.night import Outcome
-from opencarbon.pipeline.refit import HELD
+from opencarbon.pipeline.refits import HELD
 from opencarbon.pipeline.summary import BUDGET, Summary, tonnes
 from opencarbon.tables.events import Event
 
@@ -120,7 +120,7 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         console.print(widest_that_fits(console, tables))
     for line in others:
         console.print(line)
-    for line in _over_budget(outcome.events):
+    for line in over_budget_lines(outcome.events):
         console.print(line, style="red")
 
 
@@ -132,7 +132,7 @@ def print_warnings(events: Iterable[Event]) -> None:
     events : iterable of Event
     """
     console = console_for(stderr=True)
-    for line in _warnings(events):
+    for line in warning_lines(events):
         console.print(line, style="yellow")
 
 
@@ -163,8 +163,75 @@ def summary_lines(outcome: Outcome) -> Iterator[str]:
     )
     yield from (event.detail for event in outcome.events if event.code == ALLOCATION)
     yield from outcome.scorecard.sentences()
-    yield from _warnings(event for event in outcome.events if event.source != BUDGET)
-    yield _ending(outcome)
+    yield from warning_lines(event for event in outcome.events if event.source != BUDGET)
+    yield ending(outcome)
+
+
+def ending(outcome: Outcome) -> str:
+    """What became of the release, in a sentence.
+
+    Parameters
+    ----------
+    outcome : Outcome
+
+    Returns
+    -------
+    str
+    """
+    run, where = f"run {outcome.run_id}", outcome.directory
+    if outcome.status == "dry_run":
+        foreseen = {
+            "published": f"{run} would be published",
+            "unchanged": f"{run} is published already, nothing would change",
+            "superseded": f"{run} would be kept, and a newer run would stay the latest",
+        }
+        return f"dry run, nothing was written; as things are, {foreseen[outcome.would_be or 'published']}"
+    return {
+        "published": f"published {run} in {where}",
+        "unchanged": f"{run} was published before in {where}; nothing changed",
+        "superseded": f"{run} is kept in {where}; a newer run stays the latest",
+    }[outcome.status]
+
+
+def over_budget_lines(events: Iterable[Event]) -> Iterator[str]:
+    """Who is over budget, and by how much.
+
+    Parameters
+    ----------
+    events : iterable of Event
+
+    Yields
+    ------
+    str
+    """
+    over = [event for event in events if event.source == BUDGET and event.severity != "info"]
+    yield from (f"over budget: {printable(event.detail)}" for event in over[:_MOST_NAMED])
+    if len(over) > _MOST_NAMED:
+        yield f"over budget: and {len(over) - _MOST_NAMED} more teams, see budget_status in fact_total"
+
+
+def warning_lines(events: Iterable[Event]) -> Iterator[str]:
+    """A line for each held device, and one for each other kind of event with the first of them.
+
+    Parameters
+    ----------
+    events : iterable of Event
+
+    Yields
+    ------
+    str
+    """
+    kept = [event for event in events if event.severity != "info"]
+    held = [event for event in kept if event.code == HELD]
+    kept = [event for event in kept if event.code != HELD]
+    yield from (f"held: {printable(event.detail)}" for event in held[:_MOST_NAMED])
+    if len(held) > _MOST_NAMED:
+        yield f"held: and {len(held) - _MOST_NAMED} more devices, see run_event"
+    counts = Counter((event.severity, event.source, event.code) for event in kept)
+    first = {(event.severity, event.source, event.code): event for event in reversed(kept)}
+    for kind, count in sorted(counts.items()):
+        others = f" (and {count - 1} more like it, see run_event)" if count > 1 else ""
+        yield f"{kind[0]}: {printable(first[kind].detail)}{others}"
 
 
 def artifact_rows(summary: Summary) -> list[dict[str, Any]]:
@@ -181,38 +248,6 @@ def artifact_rows(summary: Summary) -> list[dict[str, Any]]:
     return [dict(zip(_HEADINGS, _cells(row), strict=True)) for row in summary.jobs]
 
 
-def summary_markdown(outcome: Outcome) -> str:
-    """A night as Markdown.
-
-    Parameters
-    ----------
-    outcome : Outcome
-
-    Returns
-    -------
-    str
-    """
-    lines = [f"# Run {outcome.run_id}", "", *(f"- {line}" for line in summary_lines(outcome))]
-    lines += [f"- **{line}**" for line in _over_budget(outcome.events)]
-    return "\n".join(lines) + "\n"
-
-
-def _ending(outcome: Outcome) -> str:
-    run, where = f"run {outcome.run_id}", outcome.directory
-    if outcome.status == "dry_run":
-        foreseen = {
-            "published": f"{run} would be published",
-            "unchanged": f"{run} is published already, nothing would change",
-            "superseded": f"{run} would be kept, and a newer run would stay the latest",
-        }
-        return f"dry run, nothing was written; as things are, {foreseen[outcome.would_be or 'published']}"
-    return {
-        "published": f"published {run} in {where}",
-        "unchanged": f"{run} was published before in {where}; nothing changed",
-        "superseded": f"{run} is kept in {where}; a newer run stays the latest",
-    }[outcome.status]
-
-
 def _saving(summary: Summary) -> str:
     """What may be claimed of the saving of all jobs."""
     status = summary.total["saving_status"]
@@ -225,13 +260,6 @@ def _saving(summary: Summary) -> str:
     if status == ALLOCATED:
         return f"saving {saved} tCO2e, capacity reserved"
     return f"potential saving {saved} tCO2e, if not all jobs want the same place"
-
-
-def _over_budget(events: Iterable[Event]) -> Iterator[str]:
-    over = [event for event in events if event.source == BUDGET and event.severity != "info"]
-    yield from (f"over budget: {printable(event.detail)}" for event in over[:_MOST_NAMED])
-    if len(over) > _MOST_NAMED:
-        yield f"over budget: and {len(over) - _MOST_NAMED} more teams, see budget_status in fact_total"
 
 
 def _job_table(summary: Summary, columns: Sequence[int], *, short: bool) -> Table:
@@ -265,21 +293,6 @@ def _cells(row: dict[str, Any], *, short: bool = False) -> tuple[str, ...]:
         f"{row['saving_pct']:.0f} %",
         "" if risk is None else f"{100 * risk:.0f} %",
     )
-
-
-def _warnings(events: Iterable[Event]) -> Iterator[str]:
-    """A line for each held device, and one for each other kind of event with the first of them."""
-    kept = [event for event in events if event.severity != "info"]
-    held = [event for event in kept if event.code == HELD]
-    kept = [event for event in kept if event.code != HELD]
-    yield from (f"held: {printable(event.detail)}" for event in held[:_MOST_NAMED])
-    if len(held) > _MOST_NAMED:
-        yield f"held: and {len(held) - _MOST_NAMED} more devices, see run_event"
-    counts = Counter((event.severity, event.source, event.code) for event in kept)
-    first = {(event.severity, event.source, event.code): event for event in reversed(kept)}
-    for kind, count in sorted(counts.items()):
-        others = f" (and {count - 1} more like it, see run_event)" if count > 1 else ""
-        yield f"{kind[0]}: {printable(first[kind].detail)}{others}"
 
 
 def _with_interval(total: dict[str, Any], quantity: str) -> str:

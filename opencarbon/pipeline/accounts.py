@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ from opencarbon.estimation.totals import WHOLE_RUN, totals
 from opencarbon.pipeline.summary import BUDGET, OverBudget, Summary, tonnes
 from opencarbon.pipeline.work import read_parts
 from opencarbon.settings import BudgetSettings, Settings
+from opencarbon.sources.places import Place
 from opencarbon.tables.events import Event
 
 _NAMED: Final = 3
@@ -34,12 +34,12 @@ class Accounts:
     totals: pa.Table
 
 
-def accounts_of_parts(work: Path, settings: Settings, *, saving_status: str = POTENTIAL) -> Accounts:
+def accounts_of_parts(work: Place, settings: Settings, *, saving_status: str = POTENTIAL) -> Accounts:
     """Sums of a night that is not published yet.
 
     Parameters
     ----------
-    work : Path
+    work : Place
         Its work folder.
     settings : Settings
     saving_status : {"potential", "allocated"}, optional

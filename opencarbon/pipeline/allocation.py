@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +25,7 @@ from opencarbon.pipeline.partition import ASSIGNED, STRETCHES, estimate_batch
 from opencarbon.pipeline.work import for_each, read_arrow, read_part, read_parts, write_arrow, write_part
 from opencarbon.settings import Settings
 from opencarbon.sources.capacities import read_capacities
+from opencarbon.sources.places import Place
 from opencarbon.tables.events import Event
 
 Integers = npt.NDArray[np.int64]
@@ -63,12 +63,12 @@ def saving_status(settings: Settings) -> str:
     return ALLOCATED if settings.plan.capacities else POTENTIAL
 
 
-def keep_capacities(work: Path, settings: Settings, catalog: Catalog) -> None:
+def keep_capacities(work: Place, settings: Settings, catalog: Catalog) -> None:
     """Put what is free into the work folder, where it is given.
 
     Parameters
     ----------
-    work : Path
+    work : Place
     settings : Settings
     catalog : Catalog
 
@@ -101,7 +101,7 @@ def allocate_partitions(night: Night, partitions: int) -> tuple[Event, ...]:
         What came of it, and which regions jobs could run in have nothing listed.
     """
     context = load_context(night)
-    for _ in for_each(lambda number: _ask(night, number), partitions):
+    for _ in for_each(lambda number: _ask(night, number), partitions, night.settings.run.workers):
         pass
     parts = list(read_parts(night.work, ASKED))
     asked = pa.concat_tables(parts)
@@ -164,7 +164,7 @@ def _supply_and_queue(asked: pa.Table, context: Context) -> tuple[Integers, Supp
     return listed, supply, queue
 
 
-def _keep(work: Path, number: int, part: pa.Table, found: Allocation, listed: Integers, first: int) -> None:
+def _keep(work: Place, number: int, part: pa.Table, found: Allocation, listed: Integers, first: int) -> None:
     job = part["job"].to_numpy()
     mine = slice(first, first + len(job))
     region = found.region[mine]
@@ -244,12 +244,12 @@ def _devices(context: Context) -> list[str]:
     return [] if listed is None else sorted({str(name) for name in listed["device"].to_pylist()})
 
 
-def capacity_of_night(work: Path) -> pa.Table | None:
+def capacity_of_night(work: Place) -> pa.Table | None:
     """What was free for the queue by region, device and hour; none without capacities.
 
     Parameters
     ----------
-    work : Path
+    work : Place
 
     Returns
     -------

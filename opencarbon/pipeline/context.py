@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any, Final, cast
 
@@ -24,6 +25,7 @@ from opencarbon.pipeline.night import JobsRead, Night
 from opencarbon.pipeline.work import read_arrow, write_arrow
 from opencarbon.publishing.release import run_id_for
 from opencarbon.settings import Settings, masked
+from opencarbon.sources.places import Place
 
 _OUTSIDE_A_RUN: Final = frozenset(
     {
@@ -33,6 +35,8 @@ _OUTSIDE_A_RUN: Final = frozenset(
             "history",
             "hindsight",
             "http",
+            *("run.runner", "run.workers", "run.address", "run.work_root"),
+            "notify",
             "regions",
             "devices",
             "electricity_maps.base_url",
@@ -44,7 +48,11 @@ _OUTSIDE_A_RUN: Final = frozenset(
         *("publish.root", "publish.keep_runs", "publish.max_rejected_pct", "budget.when_over"),
     }
 )
-"""Settings that say where things are and how much is kept, and move no figure: what they point at counts by content."""
+"""Settings that say where things are and how much is kept, and move no figure: what they point at counts by content.
+``run.rows_per_partition`` does move one, in its last digit: sums are added up partition by partition."""
+
+_CATALOG: Final = ("devices", "regions")
+"""Settings that name catalog files, and folders of the work folder with a copy of each, which every worker reaches."""
 
 CAPACITIES: Final = "capacities.arrow"
 """File of the work folder with what is free for the queue, where that is given."""
@@ -101,16 +109,27 @@ def settings_catalog(settings: Settings) -> Catalog:
 
 
 def keep_inputs(
-    work: Path, *, grid: pa.Table, fits: pa.Table, runs: pa.Table, forecast_error: ForecastError
+    work: Place,
+    settings: Settings,
+    *,
+    grid: pa.Table,
+    fits: pa.Table,
+    runs: pa.Table,
+    forecast_error: ForecastError,
 ) -> None:
     """Put the small inputs of a night into its work folder.
 
     Parameters
     ----------
-    work : Path
+    work : Place
+    settings : Settings
+        Their catalog files are copied.
     grid, fits, runs : pa.Table
     forecast_error : ForecastError
     """
+    for kind in _CATALOG:
+        for number, path in enumerate(getattr(settings, kind)):
+            (work / kind / f"{number:03d}").write_bytes(Path(path).read_bytes())
     learnt = forecast_error.table()
     for name, table in (("grid", grid), ("fits", fits), ("runs", runs), ("forecast_error", learnt)):
         write_arrow(work / f"{name}.arrow", table)
@@ -131,13 +150,25 @@ def load_context(night: Night) -> Context:
     with _LOCK:
         if _loaded.get("work") != night.work:
             grid, fits = read_arrow(night.work / "grid.arrow"), read_arrow(night.work / "fits.arrow")
-            catalog = settings_catalog(night.settings)
+            catalog = _kept_catalog(night.work)
             error = ForecastError.from_table(read_arrow(night.work / "forecast_error.arrow"))
             context = build_context(night.settings, night.as_of_utc, catalog, grid, fits, error)
             if (night.work / CAPACITIES).exists():
                 context = replace(context, capacities=read_arrow(night.work / CAPACITIES))
             _loaded.update(work=night.work, context=context)
         return cast(Context, _loaded["context"])
+
+
+def _kept_catalog(work: Place) -> Catalog:
+    """The catalog with the user's files over it, from where every worker reaches them."""
+    with TemporaryDirectory(prefix="opencarbon-catalog-") as folder:
+        found: list[list[str]] = []
+        for kind in _CATALOG:
+            copies = [Path(folder) / f"{kind}-{name}" for name in (work / kind).names()]
+            for copy in copies:
+                copy.write_bytes((work / kind / copy.name.partition("-")[2]).read_bytes())
+            found.append([str(copy) for copy in copies])
+        return load_catalog(*found)
 
 
 def build_context(

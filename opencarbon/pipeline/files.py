@@ -10,9 +10,11 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from opencarbon.errors import ConfigError, ContractError, PublishError
+from opencarbon.errors import ConfigError, ContractError, PublishError, SourceError
 from opencarbon.publishing.parquet import TableWriter
 from opencarbon.sources.locations import public_name
+from opencarbon.sources.places import Place
+from opencarbon.sources.storage import scheme_of
 from opencarbon.tables.conform import conform, of_any_minor_version
 from opencarbon.tables.contracts import Contract
 
@@ -46,12 +48,39 @@ def local_path(location: str) -> Path:
     if scheme == "file" and parts.netloc in ("", "localhost"):
         return Path(unquote(parts.path))
     raise ConfigError(
-        f"{public_name(location)} cannot be written to: results go to the local file system; give a path or file:///path"
+        f"{public_name(location)} cannot be written to: this goes to the local file system; give a path or file:///path"
     )
 
 
-def output_folder(location: str) -> Path:
+def release_root(location: str) -> str:
     """Where a release is to be published, told before the work is done.
+
+    Parameters
+    ----------
+    location : str
+        A path, or a URI of an object store.
+
+    Returns
+    -------
+    str
+        A path of this machine, or the URI.
+
+    Raises
+    ------
+    ConfigError
+        Where it, or a folder above it, is a file, or no such URI can be published to.
+    """
+    if scheme_of(location) in ("", "file"):
+        return str(output_folder(location))
+    try:
+        Place.of(location)
+    except SourceError as problem:
+        raise ConfigError(f"{problem}; a release goes to a path, or to s3://, gs:// or abfss://") from None
+    return location
+
+
+def output_folder(location: str) -> Path:
+    """Where a folder is to be written, told before the work is done.
 
     Parameters
     ----------

@@ -3,21 +3,22 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 
 from opencarbon.catalog import Catalog
 from opencarbon.errors import ContractError, PublishError, SourceError
-from opencarbon.pipeline.fits import models_location
+from opencarbon.pipeline.fits import models_location, other_than_asked
 from opencarbon.pipeline.night import Night
-from opencarbon.pipeline.refit import Refit, count_models, refit_devices
+from opencarbon.pipeline.refits import Refit, count_models, refit_devices, refit_from_store
 from opencarbon.pipeline.work import read_arrow
 from opencarbon.publishing.layout import Layout
 from opencarbon.publishing.parquet import read_table
 from opencarbon.settings import Settings
+from opencarbon.sources.places import Place
 from opencarbon.sources.store.fits import StoredFits, keep_fits, newest_fits
+from opencarbon.sources.store.refits import read_refit
 from opencarbon.tables.conform import of_any_minor_version
 from opencarbon.tables.events import Event
 from opencarbon.tables.inputs import DEVICE_FITS
@@ -39,12 +40,14 @@ def refit_of_night(night: Night, catalog: Catalog, history: pa.Table | None) -> 
     Returns
     -------
     Refit
-        What is to be kept of it is noted in the work folder.
+        That of the day, where one was made between the nights; else one that is noted in the work folder, to be kept.
     """
     previous, events = _previous(night)
+    if previous is not None and (ready := _refit_of_the_day(night, previous, catalog)):
+        return replace(ready, events=[*events, *ready.events])
     found = refit_devices(catalog, night.settings, models_location(night), previous, history=history)
     counts = [found.models, found.legible_models]
-    (night.work / _NOTE).write_text(json.dumps(counts), encoding="utf-8")
+    (night.work / _NOTE).write_bytes(json.dumps(counts).encode())
     return replace(found, events=[*events, *found.events])
 
 
@@ -61,6 +64,8 @@ def keep_published(night: Night) -> list[Event]:
         A warning where the store cannot be written.
     """
     stored, _ = _stored(night)
+    if _is_of_the_day(stored, night):
+        return []
     published = _published_after(stored, night)
     return [] if published is None else _keep(night, published)
 
@@ -81,7 +86,7 @@ def keep_refit(night: Night) -> list[Event]:
     note = night.work / _NOTE
     if not note.exists():
         return []
-    models, legible = json.loads(note.read_text(encoding="utf-8"))
+    models, legible = json.loads(note.read_bytes())
     return _keep(night, StoredFits(read_arrow(night.work / "fits.arrow"), night.as_of_utc, models, legible))
 
 
@@ -144,12 +149,30 @@ def _stored(night: Night) -> tuple[StoredFits | None, list[Event]]:
 def _previous(night: Night) -> tuple[StoredFits | None, list[Event]]:
     """Fits used last: those of the store, or of the latest run where its publisher died before it kept them."""
     stored, events = _stored(night)
+    if _is_of_the_day(stored, night):
+        return stored, events
     return _published_after(stored, night) or stored, events
+
+
+def _is_of_the_day(stored: StoredFits | None, night: Night) -> bool:
+    """Whether fits are of a refit that was made for the nights of this day, in UTC."""
+    if stored is None or stored.kind != "refit":
+        return False
+    return stored.moment_utc.date() == night.as_of_utc.date()
+
+
+def _refit_of_the_day(night: Night, stored: StoredFits, catalog: Catalog) -> Refit | None:
+    """A refit between the nights, ready for use; None where there is none for this day, profile, level and catalog."""
+    options = night.settings.estimate
+    if not _is_of_the_day(stored, night) or other_than_asked(stored.fits, options):
+        return None
+    found = read_refit(night.settings.store.root, stored.moment_utc, profile=options.profile)
+    return None if found is None else refit_from_store(stored, *found, catalog)
 
 
 def _published_after(stored: StoredFits | None, night: Night) -> StoredFits | None:
     """Fits of the latest published run, if it looked from before this night, in its profile, and from after `stored`."""
-    layout = Layout(Path(night.root))
+    layout = Layout(Place.of(night.root))
     try:
         run_id = layout.latest_run()
         if run_id is None:

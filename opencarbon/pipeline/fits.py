@@ -34,10 +34,11 @@ def models_location(night: Night) -> str | None:
     Returns
     -------
     str or None
-        None where it is on the network and the night stays offline; a file is read all the same.
+        None where it is on the network and the night stays offline, or is of the past; a file is read all the same.
     """
     location = night.settings.epoch_ai.models_url
-    return None if night.offline and scheme_of(location) not in ("", "file") else location
+    is_silent = night.offline or night.is_past
+    return None if is_silent and scheme_of(location) not in ("", "file") else location
 
 
 def collect_runs(

@@ -1,6 +1,7 @@
 """Grid intensities: pulled into the store, and read from it as of the night."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -9,6 +10,7 @@ import pyarrow.compute as pc
 
 from opencarbon.errors import ContractError, SourceError
 from opencarbon.estimation.grid.climatology import DAYS_OF_HISTORY
+from opencarbon.pipeline.freshness import fresh_zones
 from opencarbon.pipeline.night import Night
 from opencarbon.settings import Settings
 from opencarbon.sources.electricity_maps.night import pull_zones
@@ -56,13 +58,15 @@ def http_limits(settings: Settings) -> HttpLimits:
     )
 
 
-def electricity_maps_client(settings: Settings) -> Client:
+def electricity_maps_client(settings: Settings, budget: RequestBudget | None = None) -> Client:
     """A connection to Electricity Maps that keeps to the requests per minute, and to those of one run.
 
     Parameters
     ----------
     settings : Settings
         With a token.
+    budget : RequestBudget, optional
+        Of ``electricity_maps.requests_per_night`` if not given.
 
     Returns
     -------
@@ -74,16 +78,39 @@ def electricity_maps_client(settings: Settings) -> Client:
         token=options.token,
         limits=http_limits(settings),
         bucket=TokenBucket(options.requests_per_minute, burst=10),
-        budget=RequestBudget(options.requests_per_night),
+        budget=budget or RequestBudget(options.requests_per_night),
     )
 
 
-def pull_grid(night: Night, zones: tuple[str, ...]) -> tuple[pa.Table, list[Event]]:
-    """Ask Electricity Maps for these zones.
+@dataclass(frozen=True, slots=True)
+class GridPulled:
+    """What asking for a night brought.
 
-    What is fetched within two hours of the as-of time goes into the store, dated with the as-of time; what is fetched
-    later is used for this run and not kept, since the store must not know on one night what came days after. Of what is
-    kept, measured hours that had not begun at the as-of time are dropped.
+    Parameters
+    ----------
+    rows : pa.Table
+        ``GRID_INTENSITY``: what was fetched.
+    events : list of Event
+        One warning for every zone that gave less than it should.
+    asked : frozenset of str
+        Zones that Electricity Maps was asked for.
+    requests : int
+        Requests made of it.
+    """
+
+    rows: pa.Table
+    events: list[Event] = field(default_factory=list)
+    asked: frozenset[str] = frozenset()
+    requests: int = 0
+
+
+def pull_grid(night: Night, zones: tuple[str, ...]) -> GridPulled:
+    """Ask Electricity Maps for those of these zones that the store has nothing fresh of.
+
+    Fresh is what was fetched in the hour that the night looks from: forecast and measured hours. What is fetched within
+    two hours of the as-of time goes into the store, dated with the as-of time; what is fetched later is used for this
+    run and not kept, since the store must not know on one night what came days after. Of what is kept, measured hours
+    that had not begun at the as-of time are dropped. A night that looks from more than a day ago asks nothing.
 
     Parameters
     ----------
@@ -92,25 +119,29 @@ def pull_grid(night: Night, zones: tuple[str, ...]) -> tuple[pa.Table, list[Even
 
     Returns
     -------
-    pa.Table
-        ``GRID_INTENSITY``: what was fetched.
-    list of Event
-        One warning for every zone that gave less than it should; no error is raised for a source that fails, nor for
-        a store that cannot be written.
+    GridPulled
+        No error is raised for a source that fails, nor for a store that cannot be written.
     """
     nothing = GRID_INTENSITY.schema().empty_table()
     options = night.settings.electricity_maps
     if night.offline:
         detail = "the run was asked to stay offline: stored, example and annual intensities are used"
-        return nothing, [Event("info", _SOURCE, None, "offline", detail)]
-    if options.token is None:
-        detail = "no token is set: stored, example and annual intensities are used"
-        return nothing, [Event("warning", _SOURCE, None, "no_token", detail)]
-    if not zones:
-        return nothing, []
+        return GridPulled(nothing, [Event("info", _SOURCE, None, "offline", detail)])
+    if night.is_past:
+        detail = "the run looks from more than a day ago: what was stored by then is used, nothing is asked"
+        return GridPulled(nothing, [Event("info", _SOURCE, None, "past_night", detail)])
     # a night that looks from a moment to come must not date what it fetches after the fetch
     fetched_at_utc = min(night.as_of_utc, night.now_utc)
-    with electricity_maps_client(night.settings) as client:
+    fresh = fresh_zones(night.settings, zones, fetched_at_utc=fetched_at_utc, now_utc=night.now_utc)
+    stale = tuple(zone for zone in zones if zone not in fresh)
+    if not stale:
+        return GridPulled(nothing)
+    if options.token is None:
+        detail = "no token is set: stored, example and annual intensities are used"
+        return GridPulled(nothing, [Event("warning", _SOURCE, None, "no_token", detail)])
+    asked: set[str] = set()
+    budget = RequestBudget(options.requests_per_night)
+    with electricity_maps_client(night.settings, budget) as client:
         rights, problems = rights_in_force(client, night.settings.store.root, options.base_url, night.now_utc)
         wanted = Wanted(
             horizon_hours=options.horizon_hours,
@@ -120,10 +151,11 @@ def pull_grid(night: Night, zones: tuple[str, ...]) -> tuple[pa.Table, list[Even
             allow_sandbox=options.allow_sandbox,
             rights=rights,
         )
-        rows, warnings = pull_zones(client, zones, wanted, workers=options.concurrency)
+        rows, warnings = pull_zones(client, stale, wanted, workers=options.concurrency, asking=asked.add)
     if night.now_utc - night.as_of_utc <= _LIVE:
         rows = _begun(rows, fetched_at_utc)
-    return rows, [*problems, *_one_per_zone(warnings), *_keep(night, rows, fetched_at_utc)]
+    events = [*problems, *_one_per_zone(warnings), *_keep(night, rows, fetched_at_utc)]
+    return GridPulled(rows, events, frozenset(asked), budget.taken)
 
 
 def known_grid(night: Night, fetched: pa.Table) -> tuple[pa.Table, list[Event]]:

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -23,6 +22,7 @@ from opencarbon.publishing.history import read_history
 from opencarbon.publishing.layout import RUN_MINUTE, Layout
 from opencarbon.publishing.past_runs import PastRun, past_runs
 from opencarbon.sources.completed_jobs import UNREAD_FILE, CompletedJobs, read_completed, sentences
+from opencarbon.sources.places import Place
 from opencarbon.sources.storage import scheme_of
 from opencarbon.sources.store.files import parquet_bytes
 from opencarbon.sources.store.intensities import read_as_of
@@ -94,7 +94,7 @@ def hindsight_of_night(night: Night, catalog: Catalog, grid: pa.Table) -> Hindsi
     publishing it deleted the oldest of them.
     """
     given, events = _given(night, catalog)
-    layout = Layout(Path(night.root))
+    layout = Layout(Place.of(night.root))
     archive = AdviceArchive(night, past_runs(layout, night.as_of_utc))
     found: list[pa.Table] = []
     if archive.runs:

@@ -2,7 +2,8 @@
 
 import difflib
 import hashlib
-from typing import Final
+from collections import Counter
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -106,29 +107,35 @@ def read_jobs(night: Night, catalog: Catalog, progress: Progress = silent) -> Jo
     rules = manifest_rules(catalog, night.settings)
     files = find_manifests(night.manifests)
     events = list(check_columns(files, rules))
-    parts = partitions(files)
+    parts = partitions(files, night.settings.run.rows_per_partition)
     duplicates = scan_job_ids(files, rules)
     total = sum(part.rows for part in parts)
     rejected_rows = done = 0
-    rejects: list[pa.Table] = []
+    broken: Counter[str] = Counter()
+    first: dict[str, Any] | None = None
     wishes: set[tuple[str | None, str, str | None]] = set()
     for number, (part, (planned, rejected)) in enumerate(
         zip(parts, read_partitions(parts, rules, duplicates), strict=True)
     ):
         write_part(night.work, PLANNED, number, planned)
         write_part(night.work, REJECTED, number, rejected)
-        rejects.append(rejected)
+        if rejected.num_rows:
+            first = first or rejected.slice(0, 1).to_pylist()[0]
+            broken.update(map(str, rejected["rule_code"].to_pylist()))
         rejected_rows += part.rows - planned.num_rows
         wishes |= _wishes(planned)
         done += part.rows
         progress("read manifests", done, total)
-    _refuse_too_many(total, rejected_rows, rejects, night.settings.publish.max_rejected_pct)
+    _refuse_too_many(total, rejected_rows, broken, first or {}, night.settings.publish.max_rejected_pct)
     if rejected_rows:
         detail = f"{rejected_rows} of {total} rows break a rule and were left out: see rejected_job"
         events.append(Event("error", "manifests", None, "rejected_rows", detail))
     digest = hashlib.sha256("".join(_file_sha256(file) for file in files).encode()).hexdigest()
     zones = _zones(wishes, catalog, night.settings.plan.default_region)
-    return JobsRead(len(parts), total, rejected_rows, digest, zones, tuple(events))
+    return JobsRead(
+        *(len(parts), total, rejected_rows, digest, zones, tuple(events)),
+        job_id_hash_bytes=duplicates.hash_bytes,
+    )
 
 
 def _file_sha256(file: ManifestFile) -> str:
@@ -177,15 +184,14 @@ def _distinct(table: pa.Table, column: str) -> list[str]:
     return [str(value) for value in pc.unique(table[column]).to_pylist() if value is not None]
 
 
-def _refuse_too_many(total: int, rejected: int, rejects: list[pa.Table], most_pct: float) -> None:
+def _refuse_too_many(
+    total: int, rejected: int, broken: Counter[str], first: dict[str, Any], most_pct: float
+) -> None:
     if total == 0:
         raise ManifestError("the manifests hold no row; nothing was published")
     if rejected < total and 100.0 * rejected <= most_pct * total:
         return
-    listed = pa.concat_tables(rejects)
-    rules = listed.group_by("rule_code").aggregate([([], "count_all")]).sort_by([("count_all", "descending")])
-    counts = ", ".join(f"{row['count_all']} x {row['rule_code']}" for row in rules.to_pylist())
-    first = listed.slice(0, 1).to_pylist()[0]
+    counts = ", ".join(f"{count} x {code}" for code, count in broken.most_common())
     limit = (
         "no row can be used" if rejected == total else f"more than publish.max_rejected_pct = {most_pct:g} %"
     )

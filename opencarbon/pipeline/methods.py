@@ -20,7 +20,6 @@ from opencarbon.pipeline.fits import fit_for_profile
 from opencarbon.pipeline.jobs import PLANNED
 from opencarbon.pipeline.night import JobsRead, Night, Prepared, Progress, silent
 from opencarbon.pipeline.work import for_each, read_arrow, read_part, read_parts, write_part
-from opencarbon.sources.manifests import ROWS_PER_PARTITION
 from opencarbon.tables.reproduction import METHOD_ESTIMATE
 from opencarbon.units import HOURS_PER_YEAR
 
@@ -28,8 +27,6 @@ _LOG = logging.getLogger("opencarbon.pipeline")
 _PART: Final = METHOD_ESTIMATE.name
 _JOBS_PER_BLOCK: Final = 8_192
 """Jobs that are estimated at once: with sixteen methods they make as many rows as a partition has at most."""
-
-_BLOCKS: Final = -(-ROWS_PER_PARTITION // _JOBS_PER_BLOCK)
 
 
 def method_context(context: Context, runs: pa.Table, *, fits: pa.Table | None = None) -> MethodContext:
@@ -93,14 +90,16 @@ def write_method_estimates(
     prepared = prepare(night, jobs, fits_file=fits, progress=progress)
     context = night_method_context(night, has_own_fits=fits is not None)
 
+    blocks = -(-night.settings.run.rows_per_partition // _JOBS_PER_BLOCK)
+
     def estimate(number: int) -> int:
         planned = read_part(night.work, PLANNED, number)
-        for block, first in enumerate(range(0, planned.num_rows, _JOBS_PER_BLOCK), start=number * _BLOCKS):
+        for block, first in enumerate(range(0, planned.num_rows, _JOBS_PER_BLOCK), start=number * blocks):
             jobs_at_once = planned.slice(first, _JOBS_PER_BLOCK)
             write_part(night.work, _PART, block, side_by_side(jobs_at_once, methods, context))
         return int(planned.num_rows)
 
-    for done in for_each(estimate, prepared.partitions):
+    for done in for_each(estimate, prepared.partitions, night.settings.run.workers):
         progress("estimate by method", done, prepared.partitions)
     rows = write_single(path, METHOD_ESTIMATE, read_parts(night.work, _PART))
     _LOG.info("written: table=%s rows=%d file=%s", _PART, rows, path)

@@ -1,22 +1,26 @@
 """What one night is: its inputs, and what came of it."""
 
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
 
 from opencarbon.errors import ConfigError
 from opencarbon.estimation.hindsight.scorecard import Scorecard
-from opencarbon.pipeline.files import output_folder
+from opencarbon.pipeline.files import release_root
+from opencarbon.pipeline.outcomes import PartitionOutcome, ZoneOutcome
 from opencarbon.pipeline.summary import BUDGET, Summary
+from opencarbon.pipeline.work_folder import work_folder
 from opencarbon.settings import Settings
+from opencarbon.sources.places import Place
 from opencarbon.tables.events import Event
 
 _FIRST_YEAR, _LAST_YEAR = 1990, 2099
 """The calendar of ``dim_date``."""
+
+PAST_AFTER: Final = timedelta(days=1)
+"""A night that is later than this asks nothing of the network: its advice is of use to no one but the record."""
 
 Progress = Callable[[str, int, int], None]
 """Told the step, how much of it is done, and how much there is."""
@@ -47,8 +51,9 @@ class Night:
         Aware; the moment it really is.
     root : str
         Where releases are published.
-    work : Path
-        Folder for what passes from step to step; local, and gone after the night.
+    work : Place
+        Folder for what passes from step to step, gone after the night: of this machine unless ``run.work_root`` is
+        elsewhere.
     offline : bool
         Ask nothing of the network: the store, the catalog and files are enough.
     """
@@ -58,8 +63,13 @@ class Night:
     as_of_utc: datetime
     now_utc: datetime
     root: str
-    work: Path
+    work: Place
     offline: bool = False
+
+    @property
+    def is_past(self) -> bool:
+        """Whether it looks from more than a day ago: what is fetched now was not known then."""
+        return self.now_utc - self.as_of_utc > PAST_AFTER
 
 
 @contextmanager
@@ -89,7 +99,7 @@ def night_of(
     Raises
     ------
     ConfigError
-        No root, or one that is not on this machine; no manifest; a time without a zone or beyond the calendar.
+        No root; no folder to work in; no manifest; a time without a zone or beyond the calendar.
     """
     paths = tuple(manifests)
     if settings.publish.root is None:
@@ -104,10 +114,10 @@ def night_of(
         raise ConfigError(
             f"the as-of time is in {as_of_utc.year}: give one from {_FIRST_YEAR} to {_LAST_YEAR}"
         )
-    root = str(output_folder(settings.publish.root))
-    with tempfile.TemporaryDirectory(prefix="opencarbon-") as work:
+    root = release_root(settings.publish.root)
+    with work_folder(settings.run) as work:
         as_of_utc, now_utc = as_of_utc.astimezone(UTC), now_utc.astimezone(UTC)
-        yield Night(settings, paths, as_of_utc, now_utc, root, Path(work), offline)
+        yield Night(settings, paths, as_of_utc, now_utc, root, work, offline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +135,10 @@ class JobsRead:
     zones : tuple of str
         Zones of the regions that some job may run in, those of current regions first.
     events : tuple of Event
+    seconds : float
+        How long reading took [s].
+    job_id_hash_bytes : int
+        Most that the hashes of the job_ids took, the one structure that grows with the queue.
     """
 
     partitions: int
@@ -133,6 +147,8 @@ class JobsRead:
     inputs_sha256: str
     zones: tuple[str, ...]
     events: tuple[Event, ...]
+    seconds: float = field(default=0.0, compare=False)
+    job_id_hash_bytes: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +163,14 @@ class Prepared:
         A run of the same inputs is there already, whole.
     events : tuple of Event
         What was degraded on the way.
+    zones : tuple of ZoneOutcome
+        What is known of the intensity of each zone of the jobs.
+    requests : int
+        Requests made of Electricity Maps.
+    seconds : float
+        How long preparing took [s].
+    allocate_seconds : float or None
+        How long the allocation took, where there was one [s].
     """
 
     run_id: str
@@ -154,6 +178,10 @@ class Prepared:
     partitions: int
     is_published: bool
     events: tuple[Event, ...]
+    zones: tuple[ZoneOutcome, ...] = ()
+    requests: int = 0
+    seconds: float = field(default=0.0, compare=False)
+    allocate_seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +193,7 @@ class Outcome:
     status : {"published", "unchanged", "superseded", "dry_run"}
         unchanged: this run was published before; superseded: kept in ``runs/``, a newer run stays the latest.
     run_id : str
-    directory : Path
+    directory : Place
         Folder of the run's tables.
     jobs_read, jobs_rejected : int
     events : tuple of Event
@@ -176,11 +204,16 @@ class Outcome:
         Rows by table.
     would_be : {"published", "unchanged", "superseded"} or None
         Of a dry run: what would become of it.
+    partitions : tuple of PartitionOutcome
+        What came of each partition; none where the run was published before.
+    zones : tuple of ZoneOutcome
+    facts : mapping
+        Durations and counts, those of the record; see :func:`opencarbon.pipeline.facts.facts_of_run`.
     """
 
     status: Literal["published", "unchanged", "superseded", "dry_run"]
     run_id: str
-    directory: Path
+    directory: Place
     jobs_read: int
     jobs_rejected: int
     events: tuple[Event, ...]
@@ -188,6 +221,9 @@ class Outcome:
     scorecard: Scorecard = field(default_factory=Scorecard)
     rows: dict[str, int] = field(default_factory=dict)
     would_be: Literal["published", "unchanged", "superseded"] | None = None
+    partitions: tuple[PartitionOutcome, ...] = ()
+    zones: tuple[ZoneOutcome, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def degraded(self) -> bool:

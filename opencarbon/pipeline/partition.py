@@ -1,7 +1,6 @@
 """One partition of planned jobs: estimated, planned, and kept as parts of the tables to publish."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -28,6 +27,7 @@ from opencarbon.pipeline.context import Context, load_context
 from opencarbon.pipeline.jobs import PLANNED
 from opencarbon.pipeline.night import Night
 from opencarbon.pipeline.work import read_part, write_part
+from opencarbon.sources.places import Place
 
 JOB_TABLES: Final = ("dim_job", "fact_job_estimate", "rec_job", "fact_job_region", "fact_job_segment")
 SUMS: Final = (
@@ -163,7 +163,7 @@ def estimate_partition(night: Night, number: int) -> int:
     return int(jobs.num_rows)
 
 
-def _assignment(work: Path, number: int) -> Assignment | None:
+def _assignment(work: Place, number: int) -> Assignment | None:
     """What an allocation gave the jobs of a partition; nothing where there was none."""
     if not (work / ASSIGNED).exists():
         return None

@@ -19,6 +19,7 @@ from opencarbon.pipeline.night import Night
 from opencarbon.settings import Settings
 from opencarbon.sources.intensity_files.forms import FileForm
 from opencarbon.sources.intensity_files.reading import read_intensity_file
+from opencarbon.sources.places import Place
 from opencarbon.sources.store.intensities import read_as_of
 from opencarbon.sources.store.reading import Query, rows_of
 from opencarbon.tables.columns import TIMESTAMP
@@ -85,7 +86,7 @@ class StoredGrid:
         """
         store = self.settings.store.model_copy(update={"files": ()})
         settings = self.settings.model_copy(update={"store": store})
-        night = Night(settings, (), moment, self.now_utc, "", Path(), offline=True)
+        night = Night(settings, (), moment, self.now_utc, "", Place.of(Path()), offline=True)
         grid, _ = known_grid(night, GRID_INTENSITY.schema().empty_table())
         return Known(grid, errors_of_forecasts(night, zones)[0])
 

@@ -23,6 +23,9 @@ three months in the past (wiki of electricitymaps-contrib, Automatic data refetc
 older is unlikely to change.
 """
 
+USUAL_SPAN: Final = timedelta(days=10)
+"""Length of the range that is looked at where no start is given."""
+
 TRAILING: Final = REVISED_AFTER[-1] + timedelta(days=10)
 """How far back hours are looked for that are to be asked for again: a pull every ten days misses none."""
 

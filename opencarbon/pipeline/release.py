@@ -10,12 +10,13 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from opencarbon.errors import PublishError
 from opencarbon.estimation.grid.intensity import KIND_CODE
 from opencarbon.estimation.regions import region_advice, region_loads, run_dates
 from opencarbon.pipeline.accounts import Accounts
 from opencarbon.pipeline.allocation import capacity_of_night
 from opencarbon.pipeline.context import Context
-from opencarbon.pipeline.jobs import REJECTED
+from opencarbon.pipeline.gate import rejected_parts
 from opencarbon.pipeline.night import JobsRead, Night
 from opencarbon.pipeline.partition import JOB_TABLES
 from opencarbon.pipeline.work import read_arrow, read_parts
@@ -80,9 +81,14 @@ def write_tables(
     -------
     dict of str to int
         Rows by table.
+
+    Raises
+    ------
+    PublishError
+        If they cannot be written, such as for want of room.
     """
     pieces: dict[str, Iterable[pa.Table]] = {name: read_parts(night.work, name) for name in JOB_TABLES}
-    pieces["rejected_job"] = read_parts(night.work, REJECTED)
+    pieces["rejected_job"] = rejected_parts(night.work)
     for name, table in _small_tables(night, jobs, context, accounts, events, run_id, inputs_sha256).items():
         pieces[name] = [table]
     extra, rows_per_file = extra_columns(night), night.settings.publish.rows_per_file
@@ -93,7 +99,13 @@ def write_tables(
             name: pool.submit(_write, staged, name, pieces[name], run_id, extra.get(name, []), rows_per_file)
             for name in PUBLISHED
         }
-    return {name: written.result() for name, written in rows.items()}
+    try:
+        return {name: written.result() for name, written in rows.items()}
+    except OSError as problem:
+        raise PublishError(
+            f"the tables of run {run_id} cannot be written to {staged}: {problem}; nothing was published, the night can be "
+            "run again"
+        ) from problem
 
 
 def _write(

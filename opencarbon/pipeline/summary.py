@@ -1,7 +1,8 @@
 """The few figures of a night that a person looks at first."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,9 @@ import pyarrow.compute as pc
 
 from opencarbon.estimation.claims import NOT_CLAIMED, Claims
 from opencarbon.pipeline.work import read_parts
-from opencarbon.publishing.parquet import read_table
+from opencarbon.publishing.parquet import read_row_groups, read_table
+from opencarbon.sources.places import Place
+from opencarbon.tables.columns import all_columns
 
 _JOBS_SHOWN: Final = 15
 _JOB_COLUMNS: Final = (
@@ -90,18 +93,18 @@ class Summary:
     not_claimed: Mapping[str, float]
 
 
-def summary_of_run(directory: Path) -> Summary:
+def summary_of_run(directory: Path | Place) -> Summary:
     """Summary of a published run.
 
     Parameters
     ----------
-    directory : Path
+    directory : Path or Place
 
     Returns
     -------
     Summary
     """
-    jobs = read_table(directory, "rec_job", columns=list(_JOB_COLUMNS))
+    jobs = read_row_groups(directory, "rec_job", columns=_JOB_COLUMNS)
     columns = ["region", "saving_status", "shifted_peak_power_mw"]
     unclaimed = {
         row["region"]: row["shifted_peak_power_mw"]
@@ -111,12 +114,12 @@ def summary_of_run(directory: Path) -> Summary:
     return _summary(jobs, read_table(directory, "fact_total").drop_columns(["run_id"]), unclaimed)
 
 
-def summary_of_parts(work: Path, total: pa.Table, claims: Claims) -> Summary:
+def summary_of_parts(work: Place, total: pa.Table, claims: Claims) -> Summary:
     """Summary of a night that is not published yet.
 
     Parameters
     ----------
-    work : Path
+    work : Place
         Its work folder.
     total : pa.Table
         ``fact_total`` without ``run_id``.
@@ -126,29 +129,48 @@ def summary_of_parts(work: Path, total: pa.Table, claims: Claims) -> Summary:
     -------
     Summary
     """
-    jobs = pa.concat_tables(part.select(list(_JOB_COLUMNS)) for part in read_parts(work, "rec_job"))
+    jobs = (part.select(list(_JOB_COLUMNS)) for part in read_parts(work, "rec_job"))
     return _summary(
         jobs, total, {region: claims.shifted_peak_power_mw[region] for region in claims.unclaimed}
     )
 
 
-def _summary(jobs: pa.Table, total: pa.Table, unclaimed: Mapping[str, float]) -> Summary:
-    saving = jobs.filter(pc.greater(jobs["saving_kgco2e"], pa.scalar(0.0)))
-    order = [("saving_kgco2e", "descending"), ("job_id", "ascending")]
-    rows = pc.select_k_unstable(saving, k=_JOBS_SHOWN, sort_keys=order)  # type: ignore[call-overload]  # takes tables
-    actions = jobs.group_by("action").aggregate([([], "count_all")]).to_pylist()
+def _summary(parts: Iterable[pa.Table], total: pa.Table, unclaimed: Mapping[str, float]) -> Summary:
+    declared = all_columns()
+    schema = pa.schema({name: declared[name].type for name in _JOB_COLUMNS})
+    saving = over = schema.empty_table()
+    actions: Counter[str] = Counter()
+    likely_late = jobs_over_budget = 0
+    for part in (part.cast(schema) for part in parts):
+        saves = part.filter(pc.greater(part["saving_kgco2e"], pa.scalar(0.0)))
+        saves = pa.concat_tables([saving, saves])
+        saving = _most(saves, saves["saving_kgco2e"])
+        counts = part.group_by("action").aggregate([([], "count_all")]).to_pylist()
+        actions.update({row["action"]: row["count_all"] for row in counts})
+        likely_late += part.filter(pc.greater(part["deadline_risk"], pa.scalar(_LIKELY))).num_rows
+        of_part = part.filter(pc.equal(part["budget_status"], pa.scalar("over")))
+        jobs_over_budget += of_part.num_rows
+        both = pa.concat_tables([over, of_part])
+        over = _most(both, pc.subtract(both["advised_total_kgco2e"], both["carbon_budget_kgco2e"]))
     totals = total.to_pylist()
-    over = jobs.filter(pc.equal(jobs["budget_status"], pa.scalar("over")))
     return Summary(
         total=next((row for row in totals if row["scope"] == "run"), {}),
-        jobs=saving.take(rows).to_pylist(),
-        actions={row["action"]: row["count_all"] for row in actions},
-        likely_late=jobs.filter(pc.greater(jobs["deadline_risk"], pa.scalar(_LIKELY))).num_rows,
-        jobs_over_budget=over.num_rows,
+        jobs=saving.to_pylist(),
+        actions=dict(actions),
+        likely_late=likely_late,
+        jobs_over_budget=jobs_over_budget,
         over=(*_sums_over(totals), *_jobs_over(over)),
         teams=tuple(row["scope_value"] for row in totals if row["scope"] == "team"),
         not_claimed=dict(sorted(unclaimed.items(), key=lambda item: (-item[1], item[0]))),
     )
+
+
+def _most(jobs: pa.Table, by: "pa.ChunkedArray[Any]") -> pa.Table:
+    """The few jobs with most of something, the first of them first."""
+    keyed = pa.Table.from_arrays([by, jobs["job_id"]], names=["by", "job_id"])
+    order = [("by", "descending"), ("job_id", "ascending")]
+    rows = pc.select_k_unstable(keyed, k=_JOBS_SHOWN, sort_keys=order)  # type: ignore[call-overload]  # takes tables
+    return jobs.take(rows)
 
 
 def _sums_over(totals: list[dict[str, Any]]) -> list[OverBudget]:
@@ -162,12 +184,7 @@ def _sums_over(totals: list[dict[str, Any]]) -> list[OverBudget]:
 
 
 def _jobs_over(jobs: pa.Table) -> Iterator[OverBudget]:
-    """The jobs of ``rec_job`` that are over their budgets by most."""
-    excess = pc.subtract(jobs["advised_total_kgco2e"], jobs["carbon_budget_kgco2e"])
-    keyed = jobs.append_column("excess", excess)
-    order = [("excess", "descending"), ("job_id", "ascending")]
-    rows = pc.select_k_unstable(keyed, k=_JOBS_SHOWN, sort_keys=order)  # type: ignore[call-overload]  # takes tables
-    for row in jobs.take(rows).to_pylist():
+    for row in jobs.to_pylist():
         yield OverBudget("job", row["job_id"], row["carbon_budget_kgco2e"], row["advised_total_kgco2e"])
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from opencarbon.cli import main
-from opencarbon.publishing.layout import Layout, publisher_lock
+from opencarbon.publishing.local import LocalLayout as Layout
+from opencarbon.publishing.local import publisher_lock
 from tests.cli.conftest import AS_OF
 from tests.example import write_queue
 
@@ -129,8 +130,8 @@ class TestNothingPublished:
     def test_no_place_to_publish_to(self, queue: str) -> None:
         self.refused(main(["run", "--manifest", queue, "--offline"]), "give --out, or set publish.root")
 
-    def test_a_place_that_is_not_on_this_machine(self, run: Run) -> None:
-        self.refused(run("--out", "s3://bucket/release"), "results go to the local file system")
+    def test_a_place_that_nothing_reaches(self, run: Run) -> None:
+        self.refused(run("--out", "ftp://host/release"), "nothing here speaks ftp://")
 
     def test_no_such_manifest(self, run: Run) -> None:
         self.refused(run(manifest=str(self.folder / "none.parquet")), "none.parquet does not exist")
@@ -215,7 +216,7 @@ class TestProcesses:
             ([], 0),
             (["--strict"], 3),
             (["--config", "{budget}"], 4),
-            (["--out", "s3://bucket/release"], 2),
+            (["--out", "ftp://host/release"], 2),
         ],
     )
     def test_exit_status(self, queue: str, tmp_path: Path, more: list[str], status: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 from opencarbon.cli import main
 from opencarbon.cli.pull import span_of
 from opencarbon.errors import ConfigError
-from opencarbon.pipeline.backfill import zones_in_force
+from opencarbon.pipeline.past_hours import zones_in_force
 from opencarbon.settings import load_settings
 from opencarbon.sources.electricity_maps.past import Span
 

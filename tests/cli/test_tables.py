@@ -3,7 +3,6 @@
 import io
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +14,12 @@ from opencarbon.cli.tables import (
     print_outcome,
     printable,
     summary_lines,
-    summary_markdown,
 )
 from opencarbon.pipeline.accounts import account_events
 from opencarbon.pipeline.night import Outcome
 from opencarbon.pipeline.summary import OverBudget, Summary, summary_of_run
 from opencarbon.settings import load_settings
+from opencarbon.sources.places import Place
 from opencarbon.tables.events import Event
 from tests.example import Release
 
@@ -56,7 +55,7 @@ def job(**more: Any) -> dict[str, Any]:
 
 def outcome(**more: Any) -> Outcome:
     summary = Summary(TOTAL, [job()], {"move_and_delay": 40, "none": 6}, 2, 0, (), (), {})
-    made = Outcome("published", "20261116T0000Z-0123abcd", Path("/r/v1/runs/x"), 48, 2, (), summary)
+    made = Outcome("published", "20261116T0000Z-0123abcd", Place.of("/r/v1/runs/x"), 48, 2, (), summary)
     return replace(made, **more)
 
 
@@ -260,13 +259,3 @@ class TestArtifacts:
         assert row["job"] == "llama-3-70b"
         assert row["80 % interval"] == "10,217 to 17,699"
         assert all(isinstance(value, str) for value in row.values())
-
-    def test_markdown_lists_the_sentences_and_the_budget(self) -> None:
-        summary = replace(outcome().summary, over=(OverBudget("run", "all jobs", 9e5, 1e6),))
-        text = summary_markdown(outcome(summary=summary, events=account_events(summary, load_settings())))
-
-        assert text.startswith("# Run 20261116T0000Z-0123abcd\n\n- planned ")
-        assert text.endswith(
-            "\n- **over budget: all jobs together are advised to emit 1,000 tCO2e, 100 tCO2e above the budget of "
-            "900 tCO2e**\n"
-        )

@@ -16,6 +16,7 @@ import pytest
 from opencarbon.pipeline import Night, Outcome, run_night
 from opencarbon.publishing.parquet import read_table
 from opencarbon.settings import load_settings
+from opencarbon.sources.places import Place
 from tests.grid_server import HOUR, TOKEN, ElectricityMapsServer, FileServer
 
 AS_OF = datetime(2026, 11, 20, 22, tzinfo=UTC)
@@ -129,7 +130,9 @@ class Site:
         work = self.folder / f"work-{as_of_utc:%d%H}-{len(list(self.folder.glob('work-*')))}"
         work.mkdir()
         settings = load_settings(self.config(), {"publish": {"root": str(self.out)}})
-        night = Night(settings, (str(self.queue),), as_of_utc, now_utc, str(self.out), work, offline)
+        night = Night(
+            settings, (str(self.queue),), as_of_utc, now_utc, str(self.out), Place.of(work), offline
+        )
         return Published(run_night(night))
 
 

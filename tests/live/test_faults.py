@@ -12,11 +12,12 @@ from typing import Any, get_args
 import pyarrow.compute as pc
 import pytest
 
-from opencarbon.pipeline.backfill import GridPull, pull_past_grid
 from opencarbon.pipeline.grid import pull_grid
 from opencarbon.pipeline.night import Night
+from opencarbon.pipeline.past_hours import GridPull, pull_past_grid
 from opencarbon.settings import load_settings
 from opencarbon.sources.electricity_maps.past import Span
+from opencarbon.sources.places import Place
 from opencarbon.sources.store.intensities import read_as_of
 from opencarbon.tables.events import Event
 from tests.grid_server import FAULTS, HOUR, TOKEN, ElectricityMapsServer, Misbehaviour
@@ -85,8 +86,7 @@ def night(server: ElectricityMapsServer, folder: Path, **changed: Any) -> list[E
         }
     )
     now_utc = AS_OF + timedelta(minutes=12)
-    _, events = pull_grid(Night(settings, (), AS_OF, now_utc, str(folder), folder), ZONES)
-    return events
+    return pull_grid(Night(settings, (), AS_OF, now_utc, str(folder), Place.of(folder)), ZONES).events
 
 
 def kept(folder: Path, zone: str) -> int:

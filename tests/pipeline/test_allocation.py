@@ -56,7 +56,7 @@ def night(tmp_path_factory: pytest.TempPathFactory, crowd: Path) -> Outcome:
 
 @pytest.fixture(scope="module")
 def table(night: Outcome) -> Release:
-    return Release(night.directory.parents[2])
+    return Release(Path(night.directory.path).parents[2])
 
 
 def events(outcome: Outcome, code: str) -> list[Event]:
@@ -133,14 +133,18 @@ def test_the_same_capacity_in_another_place_is_the_same_run_and_other_capacity_a
 def test_with_room_for_all_the_plan_is_that_of_each_job_alone(
     tmp_path: Path, queue: Path, first: Outcome
 ) -> None:
-    regions = Release(first.directory.parents[2]).frame("dim_region")["region"]
+    regions = Release(Path(first.directory.path).parents[2]).frame("dim_region")["region"]
     rows = [(region, device, 1e6) for region in regions for device in (A100, H100)]
     settings = settings_for(tmp_path, plan=capacities(tmp_path / "all.csv", *rows))
     with a_night(settings, queue) as night:
         outcome = run_night(night)
-    alone, together = (Release(one.directory.parents[2]).frame("rec_job") for one in (first, outcome))
+    alone, together = (
+        Release(Path(one.directory.path).parents[2]).frame("rec_job") for one in (first, outcome)
+    )
     left_out = ["saving_status", "run_id"]
 
     pd.testing.assert_frame_equal(alone.drop(columns=left_out), together.drop(columns=left_out))
-    places = [Release(one.directory.parents[2]).frame("fact_job_region") for one in (first, outcome)]
+    places = [
+        Release(Path(one.directory.path).parents[2]).frame("fact_job_region") for one in (first, outcome)
+    ]
     pd.testing.assert_frame_equal(*(one.drop(columns="run_id") for one in places))

@@ -247,7 +247,7 @@ class TestPrepared:
         self, nights: Nights, tmp_path: Path
     ) -> None:
         runs, last = tmp_path / "release/v1/runs", AS_OF + timedelta(days=10, hours=4)
-        first = nights.outcomes[0].directory
+        first = Path(nights.outcomes[0].directory.path)
         shutil.copytree(first, runs / first.name)
         (runs / f"{last:%Y%m%dT%H%MZ}-00000000").mkdir()
         record = json.dumps({"as_of_utc": last.isoformat()})

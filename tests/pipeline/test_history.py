@@ -73,7 +73,7 @@ class TestRelease:
 
     def test_estimates_with_that_power(self, learnt: Release, first: Outcome) -> None:
         mine = learnt.table("fact_job_estimate").to_pylist()
-        theirs = Release(first.directory.parents[2]).table("fact_job_estimate").to_pylist()
+        theirs = Release(Path(first.directory.path).parents[2]).table("fact_job_estimate").to_pylist()
 
         for ours, other in zip(mine, theirs, strict=True):
             if ours["job_id"] == "two":  # on H100s, which the fleet did not measure

@@ -22,6 +22,7 @@ class TestIdentity:
             {"electricity_maps": {"requests_per_night": 5, "concurrency": 1}},
             {"http": {"timeout_s": 3, "attempts": 1}},
             {"epoch_ai": {"models_url": "https://mirror.example/models.csv"}},
+            {"run": {"runner": "processes", "workers": 3}},
         ],
     )
     def test_what_moves_no_figure_makes_no_other_run(
@@ -41,6 +42,7 @@ class TestIdentity:
             {"estimate": {"device_lifetime_years": 4}},
             {"electricity_maps": {"emission_factor_type": "direct"}},
             {"electricity_maps": {"flow_traced": False}},
+            {"run": {"rows_per_partition": 2}},
         ],
     )
     def test_what_moves_a_figure_makes_another_run(

@@ -1,8 +1,14 @@
 """The few figures that a person looks at first, against the tables they come from."""
 
+from pathlib import Path
+
+import pyarrow as pa
 import pytest
 
-from opencarbon.pipeline.summary import summary_of_run, tonnes
+from opencarbon.estimation.claims import Claims
+from opencarbon.pipeline.summary import Summary, summary_of_parts, summary_of_run, tonnes
+from opencarbon.pipeline.work import write_part
+from opencarbon.sources.places import Place
 from tests.example import Release
 
 
@@ -66,6 +72,30 @@ def test_regions_that_take_too_much_stand_in_it_and_the_sum_of_the_run_says_so(e
     assert too_much["shifted_peak_power_mw"].to_dict() == summary.not_claimed
     assert list(too_much.index) == list(summary.not_claimed)
     assert ("not_claimed", None) == (summary.total["saving_status"], summary.total["saving_kgco2e"])
+
+
+@pytest.mark.parametrize("rows_per_part", [1, 7, 1000])
+def test_a_night_in_parts_has_the_summary_of_the_whole_run(
+    rows_per_part: int, example: Release, tmp_path: Path
+) -> None:
+    table = example.table("rec_job").drop_columns(["run_id"])
+    # as if each was over its budget, so that there are more than are shown
+    over = pa.repeat(pa.scalar("over"), table.num_rows)
+    table = table.set_column(table.column_names.index("budget_status"), "budget_status", over)
+    table = table.set_column(
+        table.column_names.index("carbon_budget_kgco2e"), "carbon_budget_kgco2e", table["deadline_risk"]
+    )
+    totals = example.table("fact_total").drop_columns(["run_id"])
+
+    def in_parts(rows: int) -> Summary:
+        work = Place.of(tmp_path / str(rows))
+        for number, at in enumerate(range(0, table.num_rows, rows)):
+            write_part(work, "rec_job", number, table.slice(at, rows))
+        return summary_of_parts(work, totals, Claims("potential", {}, {}, frozenset()))
+
+    whole = in_parts(10_000)
+    assert len(whole.jobs) == len(whole.over) == 15 < whole.jobs_over_budget == table.num_rows
+    assert in_parts(rows_per_part) == whole
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -128,6 +128,7 @@ def pull_past_grid(
     *,
     clock: Callable[[], datetime],
     revise_older: bool = False,
+    revise_from: int = 1,
     progress: Progress = silent,
 ) -> GridPull:
     """Fetch into the store what it lacks of past hours, and what is revised by now.
@@ -144,6 +145,9 @@ def pull_past_grid(
         The moment it is, with a time zone.
     revise_older : bool, optional
         Also ask again for hours before the range that the store has and that are to be revised.
+    revise_from : int, optional
+        Hours of a zone that must be to be revised before any is asked for again: who asks every hour would else spend a
+        request on each of them.
     progress : callable, optional
         Told about ranges of at most ten days.
 
@@ -171,6 +175,10 @@ def pull_past_grid(
     hours = {span.start_utc + lead * HOUR for lead in range((span.end_utc - span.start_utc) // HOUR)}
     start = min(span.start_utc, span.end_utc - TRAILING) if revise_older else span.start_utc
     there, unreadable = hours_in_store(settings, zones, Span(start, span.end_utc), clock())
+    there = {
+        zone: found if len(found.due) >= revise_from else replace(found, due=set())
+        for zone, found in there.items()
+    }
     asked = {zone: (hours - there[zone].known) | there[zone].due for zone in zones}
     wanted = {zone: spans_of(some) for zone, some in asked.items() if some}
     keep = _Keeper(settings.store.root, asked)

@@ -31,6 +31,7 @@ them is not right for the rest."""
 LEAST_MODELS_KEPT_PCT: Final = 90.0
 """Epoch AI's table grows; one that lost a tenth of its rows is cut short, or another table."""
 _EPOCH: Final = "epoch_ai"
+_KINDS: Final = {"night": "the night of", "refit": "the refit of", "accepted": "the acceptance of"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,29 @@ def refit_devices(
     return Refit(_known_sources(used, catalog), runs, changes, rows, legible, events, fits, refused)
 
 
+def refit_from_store(
+    stored: StoredFits, runs: pa.Table, events: Sequence[Event], catalog: Catalog
+) -> Refit | None:
+    """A refit that was made ahead, if it has a fit for every device of the catalog and for no other.
+
+    Parameters
+    ----------
+    stored : StoredFits
+    runs : pa.Table
+        ``training_runs``.
+    events : sequence of Event
+    catalog : Catalog
+
+    Returns
+    -------
+    Refit or None
+    """
+    if missing_devices(stored.fits, catalog.devices) or missing_devices(catalog.devices, stored.fits):
+        return None
+    fits = _known_sources(stored.fits, catalog)
+    return Refit(fits, runs, [], stored.models, stored.legible_models, list(events), None, None)
+
+
 def _unchanged(
     previous: StoredFits,
     refit: pa.Table | None,
@@ -192,8 +216,7 @@ def _kept_words(previous: StoredFits | None) -> str:
 
 
 def _when(previous: StoredFits) -> str:
-    words = "the night of" if previous.kind == "night" else "the acceptance of"
-    return f"{words} {previous.moment_utc:%Y-%m-%dT%H:%MZ}"
+    return f"{_KINDS[previous.kind]} {previous.moment_utc:%Y-%m-%dT%H:%MZ}"
 
 
 def _beyond_trust(changes: Sequence[FitChange], kept: str) -> Event | None:
@@ -219,7 +242,9 @@ def _rows_lost(
     """What is said where a table has too few rows, or too few that can be read; None where it has enough."""
     kept = _kept_words(previous)
     if models is None:
-        return Event("info", _EPOCH, None, "offline", f"the run was asked to stay offline: {kept}")
+        return Event(
+            "info", _EPOCH, None, "offline", f"Epoch AI is not asked, offline or for the past: {kept}"
+        )
     rows, legible = counts
     remedy = f"{kept}. Look at the table; {ACCEPT} takes it as it is"
     if rows * 100.0 < previous.models * LEAST_MODELS_KEPT_PCT:
