@@ -27,7 +27,7 @@ fast: $(VENV)/.ready ## tests without the slow ones
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[flows,report,baselines]" --group dev
+	$(BIN)/python -m pip install --quiet --editable ".[flows,dask,report,baselines]" --group dev
 	touch $@
 
 clean:

@@ -16,7 +16,8 @@ os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"  # a flow outside the f
 os.environ["PREFECT_HOME"] = mkdtemp(prefix="opencarbon-prefect-")
 atexit.register(shutil.rmtree, os.environ["PREFECT_HOME"], ignore_errors=True)
 
-import flows.nightly  # noqa: F401, I001 - before Prefect: it switches telemetry off, which a test looks at
+import flows.environment  # noqa: F401, I001 - before Prefect: it switches telemetry off, which a test looks at
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import (
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_SERVER_DATABASE_CONNECTION_URL,
@@ -36,6 +37,12 @@ def prefect_server() -> Iterator[Path]:
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):
         yield Path(PREFECT_SERVER_DATABASE_CONNECTION_URL.value().partition("///")[2]).parent
+
+
+@pytest.fixture
+def client(prefect_server: Path) -> Iterator[SyncPrefectClient]:
+    with get_client(sync_client=True) as made:
+        yield made
 
 
 @pytest.fixture

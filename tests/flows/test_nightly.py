@@ -7,25 +7,16 @@ import re
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from prefect.blocks.system import Secret
-from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import (
-    ArtifactFilter,
-    ArtifactFilterFlowRunId,
-    LogFilter,
-    LogFilterFlowRunId,
-)
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ParameterTypeError, SignatureMismatchError
 from prefect.flow_engine import run_flow
 from prefect.runtime import flow_run
@@ -36,8 +27,9 @@ from flows.nightly import nightly
 from opencarbon.cli import main
 from opencarbon.cli.tables import artifact_rows
 from opencarbon.pipeline.summary import summary_of_run
-from opencarbon.publishing.parquet import read_table
+from opencarbon.sources.places import Place
 from tests.connections import recorded
+from tests.flows.runs import artifacts, asked, flow_run_id, logs, published, rows_of, run
 from tests.grid_server import TOKEN
 from tests.live.leaks import places_of
 from tests.live.nights import Site, this_hour
@@ -45,23 +37,6 @@ from tests.live.nights import Site, this_hour
 ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.slow  # the server takes its time to start
-
-
-def asked(site: Site, **more: Any) -> dict[str, Any]:
-    """Parameters of a run, as a deployment would hold them."""
-    site.set("publish", root=str(site.out))
-    return {"manifest": [str(site.queue)], "config_path": str(site.config())} | more
-
-
-def run(site: Site, **more: Any) -> State[Any]:
-    state: State[Any] = nightly(**asked(site, **more), return_state=True)
-    return state
-
-
-@pytest.fixture
-def client(prefect_server: Path) -> Iterator[SyncPrefectClient]:
-    with get_client(sync_client=True) as made:
-        yield made
 
 
 def scheduled(client: SyncPrefectClient, start: datetime, parameters: dict[str, Any]) -> FlowRun:
@@ -72,39 +47,8 @@ def scheduled(client: SyncPrefectClient, start: datetime, parameters: dict[str, 
     return client.read_flow_run(planned.id)
 
 
-def flow_run_id(state: State[Any]) -> UUID:
-    found = state.state_details.flow_run_id
-    assert found is not None
-    return found
-
-
-def artifacts(client: SyncPrefectClient, state: State[Any]) -> dict[str, Any]:
-    of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run_id(state)]))
-    return {made.key: made.data for made in client.read_artifacts(artifact_filter=of_run) if made.key}
-
-
-def logs(client: SyncPrefectClient, state: State[Any], *, until: Callable[[str], bool]) -> str:
-    """What was logged to the server, which takes it in batches."""
-    of_run = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run_id(state)]))
-    for _ in range(100):
-        text = "\n".join(log.message for log in client.read_logs(of_run, limit=200))
-        if until(text):
-            break
-        time.sleep(0.1)
-    return text
-
-
-def published(site: Site) -> list[Path]:
-    return sorted((site.out / "v1/runs").glob("*")) if site.out.exists() else []
-
-
 def tables(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*.parquet")}
-
-
-def rows_of(directory: Path, table: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = read_table(directory, table).to_pylist()
-    return rows
 
 
 # --- what it publishes -----------------------------------------------------------------------------------------------
@@ -153,10 +97,10 @@ def test_the_flow_allocates_capacity_as_the_command_does(site: Site) -> None:
 
 def test_the_artifacts_hold_the_advice_and_the_night_in_brief(site: Site, client: SyncPrefectClient) -> None:
     state = run(site)
-    made = artifacts(client, state)
+    made = artifacts(client, flow_run_id(state))
     (directory,) = published(site)
     rows = json.loads(made["nightly-advice"])
-    assert artifact_rows(summary_of_run(directory)) == rows
+    assert artifact_rows(summary_of_run(Place.of(directory))) == rows
     assert {row["job"]: row["where"] for row in rows}["moves"] == "aws:eu-north-1"
     assert directory.name in made["nightly-summary"]
     assert "4 jobs read" in made["nightly-summary"]
@@ -166,7 +110,7 @@ def test_a_degraded_night_completes_and_its_summary_says_why(site: Site, client:
     site.grid.misbehave("FR", "plan")
     state = run(site)
     assert state.is_completed()
-    summary = artifacts(client, state)["nightly-summary"]
+    summary = artifacts(client, flow_run_id(state))["nightly-summary"]
     assert "the plan of the token does not cover this" in summary
 
 
@@ -181,7 +125,7 @@ def test_the_same_night_again_changes_nothing_and_prefect_keeps_no_result(site: 
 
 def test_a_dry_run_leaves_artifacts_and_publishes_nothing(site: Site, client: SyncPrefectClient) -> None:
     state = run(site, dry_run=True)
-    assert "dry run" in artifacts(client, state)["nightly-summary"]
+    assert "dry run" in artifacts(client, flow_run_id(state))["nightly-summary"]
     assert published(site) == []
     assert site.grid.requests == site.files.requests == []
 
@@ -189,7 +133,7 @@ def test_a_dry_run_leaves_artifacts_and_publishes_nothing(site: Site, client: Sy
 def test_a_night_without_a_saving_has_an_empty_table(site: Site, client: SyncPrefectClient) -> None:
     site.grid.intensity = lambda zone, hour: 100.0
     site.set("plan", min_saving_pct=99)
-    made = artifacts(client, run(site))
+    made = artifacts(client, flow_run_id(run(site)))
     assert json.loads(made["nightly-advice"]) == []
 
 
@@ -281,9 +225,9 @@ def test_the_token_is_in_nothing_that_prefect_keeps_or_prints(
     site.queue.write_bytes(b"not Parquet")
     bad = run(site)
     assert [good.is_completed(), bad.is_failed()] == [True, True]
-    said = logs(client, good, until=lambda text: "published:" in text)
-    said += logs(client, bad, until=lambda text: "jobs.parquet" in text)
-    made = json.dumps(artifacts(client, good))
+    said = logs(client, flow_run_id(good), until=lambda text: "published:" in text)
+    said += logs(client, flow_run_id(bad), until=lambda text: "jobs.parquet" in text)
+    made = json.dumps(artifacts(client, flow_run_id(good)))
     assert "auth-token: ***" in made
     runs = [client.read_flow_run(flow_run_id(state)).model_dump_json() for state in (good, bad)]
     texts = [said, made, *runs, caplog.text, *capfd.readouterr()]
