@@ -32,6 +32,13 @@ def regions() -> list[str]:
     return [region for region in found if region.startswith(f"{PROVIDER}:")]
 
 
+def zones() -> list[str]:
+    """Zones of these regions."""
+    table = load_catalog((), ()).regions
+    zone_of = dict(zip(table["region"].to_pylist(), table["zone"].to_pylist(), strict=True))
+    return sorted({zone for region in regions() if (zone := zone_of[region])})
+
+
 def intensities() -> pa.Table:
     """Hourly intensities of the zones of all regions: a level for each zone, and a swing of the day [gCO2e/kWh]."""
     zones = sorted({str(zone) for zone in load_catalog((), ()).regions["zone"].drop_null().to_pylist()})
