@@ -149,7 +149,6 @@ class TestRows:
         together = by_methods(tmp_path, *manifests, names=names)
 
         monkeypatch.setattr(methods, "_JOBS_PER_BLOCK", 2)
-        monkeypatch.setattr(methods, "_BLOCKS", 100)
 
         assert together.equals(by_methods(tmp_path, *manifests, names=names))
 

@@ -166,6 +166,7 @@ def test_a_partition_that_kills_every_worker_costs_its_own_jobs_alone(
 
 
 _SLEEPERS = """
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -175,6 +176,7 @@ from tests.pipeline.nights import a_night, settings_for
 from tests.pipeline.test_workers import sleeps
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for what runs in the background
     folder = Path(sys.argv[1])
     settings = settings_for(folder, run={"runner": "processes", "workers": 1, "work_root": str(folder)})
     with suppress(KeyboardInterrupt), a_night(settings, folder) as night:
