@@ -1,11 +1,11 @@
 """What came of the advice of earlier nights, told in the first night that can tell."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,7 +24,7 @@ from opencarbon.publishing.past_runs import PastRun, past_runs
 from opencarbon.sources.completed_jobs import UNREAD_FILE, CompletedJobs, read_completed, sentences
 from opencarbon.sources.places import Place
 from opencarbon.sources.storage import scheme_of
-from opencarbon.sources.store.files import parquet_bytes
+from opencarbon.sources.store.files import parquet_sha256
 from opencarbon.sources.store.intensities import read_as_of
 from opencarbon.tables.columns import TIMESTAMP
 from opencarbon.tables.contracts import PUBLISHED
@@ -53,18 +53,15 @@ _MADE_UP: Final = "history"
 
 @dataclass(frozen=True, slots=True)
 class Hindsight:
-    """What a night tells of the advice before it.
+    """What a night tells of the advice before it; the outcomes, which no night before has told, are in its work folder.
 
     Parameters
     ----------
-    outcomes : pa.Table
-        ``fact_advice_outcome`` without ``run_id``: what no night before has told. It is kept in the work folder.
     events : tuple of Event
     identity : str
         Digest of the outcomes and of the files of completed jobs.
     """
 
-    outcomes: pa.Table
     events: tuple[Event, ...]
     identity: str
 
@@ -114,8 +111,7 @@ def hindsight_of_night(night: Night, catalog: Catalog, grid: pa.Table) -> Hindsi
     outcomes = pa.concat_tables([_SCHEMA.empty_table(), *(table.cast(_SCHEMA) for table in found)])
     outcomes = outcomes.sort_by([(name, "ascending") for name in _KEY])
     write_arrow(night.work / OUTCOMES, outcomes)
-    digest = hashlib.sha256(parquet_bytes(outcomes)).hexdigest()
-    return Hindsight(outcomes, tuple(events), f"{given.sha256} {digest}")
+    return Hindsight(tuple(events), f"{given.sha256} {parquet_sha256(outcomes)}")
 
 
 def scorecard_of_night(night: Night) -> Scorecard:
@@ -203,33 +199,34 @@ def _measured(night: Night, oldest: PastRun, grid: pa.Table) -> MeasuredCurves:
 
 def _to_tell(given: pa.Table, told: pa.Table, runs: Sequence[PastRun]) -> pa.Table:
     """Completed jobs that are not told yet: those given, and those told before their hours were measured."""
-    runs_told = told.filter(pc.not_equal(told["outcome_status"], pa.scalar("if_followed"))).to_pylist()
-    final = {
-        (row["job_id"], row["started_utc"])
-        for row in runs_told
-        if row["outcome_status"] in ("followed", "not_followed")
+    status = told["outcome_status"]
+    final = told.filter(among(status, pa.array(["followed", "not_followed"])))
+    stored = pa.array([run.run_id for run in runs], pa.string())
+    waits = pc.and_(pc.equal(status, pa.scalar("no_measured")), among(told["run_id_of_advice"], stored))
+    waits = pc.and_(waits, pc.invert(among(told["job_id"], given["job_id"])))
+    waiting = _last_of_each_job(told.filter(waits))
+    is_measured = pc.equal(waiting["energy_source"], pa.scalar("measured"))
+    again: dict[str, Any] = {
+        name: waiting[name] for name in ("job_id", "started_utc", "finished_utc", "device_hours")
+    } | {
+        "region": waiting["actual_region"],
+        "energy_kwh": pc.if_else(is_measured, waiting["energy_kwh"], pa.scalar(None, pa.float64())),
+        "manifest": pa.repeat(_MADE_UP, waiting.num_rows),
+        "row": pa.repeat(0, waiting.num_rows),
     }
-    names = set(given["job_id"].to_pylist())
-    stored = {run.run_id for run in runs}
-    waiting = {
-        row["job_id"]: {
-            **{name: row[name] for name in ("job_id", "started_utc", "finished_utc", "device_hours")},
-            "region": row["actual_region"],
-            "energy_kwh": row["energy_kwh"] if row["energy_source"] == "measured" else None,
-            "manifest": _MADE_UP,
-            "row": 0,
-        }
-        for row in runs_told
-        if row["outcome_status"] == "no_measured"
-        and row["job_id"] not in names
-        and row["run_id_of_advice"] in stored
-    }
-    rows = [
-        row
-        for row in (*given.to_pylist(), *waiting.values())
-        if (row["job_id"], row["started_utc"]) not in final
-    ]
-    return pa.Table.from_pylist(rows, schema=COMPLETED_JOBS.schema())
+    schema = COMPLETED_JOBS.schema()
+    rows = pa.concat_tables([given.select(schema.names), pa.table(again).select(schema.names).cast(schema)])
+    key = ["job_id", "started_utc"]
+    numbered = rows.select(key).append_column("at", pa.array(np.arange(rows.num_rows)))
+    left = numbered.join(final.select(key), key, join_type="left anti")
+    return rows.take(left["at"].sort())
+
+
+def _last_of_each_job(told: pa.Table) -> pa.Table:
+    """What was told last of each job, in the order in which the jobs were told first."""
+    numbered = told.select(["job_id"]).append_column("at", pa.array(np.arange(told.num_rows)))
+    ends = numbered.group_by("job_id").aggregate([("at", "min"), ("at", "max")])
+    return told.take(ends.sort_by("at_min")["at_max"])
 
 
 def _of_runs(

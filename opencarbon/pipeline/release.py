@@ -21,7 +21,7 @@ from opencarbon.pipeline.night import JobsRead, Night
 from opencarbon.pipeline.partition import JOB_TABLES
 from opencarbon.pipeline.work import read_arrow, read_parts
 from opencarbon.publishing.dictionary import meta_columns
-from opencarbon.publishing.parquet import TableWriter
+from opencarbon.publishing.parquet import ROW_GROUP_ROWS, TableWriter
 from opencarbon.tables.columns import TIMESTAMP, TYPES
 from opencarbon.tables.conform import conform
 from opencarbon.tables.contracts import PUBLISHED
@@ -89,6 +89,7 @@ def write_tables(
     """
     pieces: dict[str, Iterable[pa.Table]] = {name: read_parts(night.work, name) for name in JOB_TABLES}
     pieces["rejected_job"] = rejected_parts(night.work)
+    pieces["fact_advice_outcome"] = _outcome_pieces(night)
     for name, table in _small_tables(night, jobs, context, accounts, events, run_id, inputs_sha256).items():
         pieces[name] = [table]
     extra, rows_per_file = extra_columns(night), night.settings.publish.rows_per_file
@@ -106,6 +107,13 @@ def write_tables(
             f"the tables of run {run_id} cannot be written to {staged}: {problem}; nothing was published, the night can be "
             "run again"
         ) from problem
+
+
+def _outcome_pieces(night: Night) -> Iterator[pa.Table]:
+    """What the night tells of the advice before it, in the order of the key, as mapped from the work folder."""
+    outcomes = read_arrow(night.work / OUTCOMES)
+    for first in range(0, outcomes.num_rows, ROW_GROUP_ROWS):
+        yield outcomes.slice(first, ROW_GROUP_ROWS)
 
 
 def _write(
@@ -162,7 +170,6 @@ def _small_tables(
             read_parts(night.work, "region_hours"), curves.start_utc, capacity_of_night(night.work)
         ),
         "fact_total": accounts.totals,
-        "fact_advice_outcome": read_arrow(night.work / OUTCOMES),
         "fact_device_fit": context.fits,
         "training_runs": read_arrow(night.work / "runs.arrow"),
         "fact_grid_intensity_hourly": _publishable(curves.hourly, everything=settings.publish.grid_hourly),

@@ -5,7 +5,7 @@ by the next one.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -16,14 +16,14 @@ import pyarrow.parquet as pq
 
 from opencarbon.errors import PublishError
 from opencarbon.publishing.layout import Layout
-from opencarbon.publishing.parquet import read_table
+from opencarbon.publishing.parquet import read_row_groups
 from opencarbon.sources.places import Place
 from opencarbon.tables.conform import with_every_column
 from opencarbon.tables.contracts import Contract
 
 HISTORY_TABLES: Final = ("fact_total", "fact_device_fit", "fact_advice_outcome", "dim_run")
 """Tables kept for every run; ``dim_run`` last, so that a run it names is in all of them."""
-Keep = Callable[[Place, Contract, Callable[[pa.Table | None], pa.Table]], None]
+Keep = Callable[[Place, Contract, Callable[[Iterable[pa.Table]], Iterator[pa.Table]]], None]
 """How a file of the history is replaced."""
 _FILE: Final = re.compile(r"\d{4}-\d{2}\.parquet")
 _MONTH: Final = slice(0, 6)
@@ -46,7 +46,7 @@ def update_history(
         Run whose rows are written anew even if the history has them.
     keep : callable
         Puts a table in the place of what a file of the history holds: is given the file, the contract, and what makes
-        the new rows of the old ones.
+        the new rows of the old ones, both of them in pieces.
 
     Raises
     ------
@@ -99,29 +99,29 @@ def read_history(
     folder = layout.history / contract.name
     files = [name for name in folder.names() if _FILE.fullmatch(name)]
     pieces = [
-        _widen(read_month(folder / name, columns), schema)
+        _within(_widen(rows, schema), since, before)
         for name in files
         if months[0] <= name.removesuffix(".parquet") <= months[1]
+        for rows in read_month(folder / name, columns)
     ]
-    rows = pa.concat_tables([schema.empty_table(), *pieces])
-    moment = pc.utf8_slice_codeunits(rows["run_id"], _MINUTE.start, _MINUTE.stop)
-    within = pc.and_(
-        pc.greater_equal(moment, pa.scalar(since[_MINUTE])), pc.less(moment, pa.scalar(before[_MINUTE]))
-    )
-    return rows.filter(within)
+    return pa.concat_tables([schema.empty_table(), *pieces])
 
 
-def read_month(place: Place, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a file of the history.
+def read_month(
+    place: Place, columns: Sequence[str] | None = None, *, content: bytes | None = None
+) -> Iterator[pa.Table]:
+    """Read a file of the history a row group at a time.
 
     Parameters
     ----------
     place : Place
     columns : sequence of str, optional
         Those of them that it has; all by default.
+    content : bytes, optional
+        Of the file, where it was read before.
 
-    Returns
-    -------
+    Yields
+    ------
     pa.Table
 
     Raises
@@ -130,33 +130,55 @@ def read_month(place: Place, columns: Sequence[str] | None = None) -> pa.Table:
         If it cannot be read.
     """
     try:
-        with place.open() as source, pq.ParquetFile(source) as file:
-            there = file.schema_arrow.names
-            return file.read(columns=[name for name in there if columns is None or name in columns])
+        with (
+            place.open() if content is None else pa.BufferReader(content) as source,
+            pq.ParquetFile(source) as file,
+        ):
+            names = [name for name in file.schema_arrow.names if columns is None or name in columns]
+            for number in range(file.num_row_groups):
+                yield file.read_row_group(number, columns=names)
     except (OSError, pa.ArrowException) as problem:
         raise PublishError(
             f"the history {place} cannot be read: {problem}; move it away, the next run begins it anew"
         ) from problem
 
 
+def _within(rows: pa.Table, since: str, before: str) -> pa.Table:
+    moment = pc.utf8_slice_codeunits(rows["run_id"], _MINUTE.start, _MINUTE.stop)
+    return rows.filter(
+        pc.and_(
+            pc.greater_equal(moment, pa.scalar(since[_MINUTE])), pc.less(moment, pa.scalar(before[_MINUTE]))
+        )
+    )
+
+
 def _runs_in(place: Place) -> set[str]:
-    return set(map(str, read_month(place, ["run_id"])["run_id"].to_pylist())) if place.exists() else set()
+    groups = read_month(place, ["run_id"]) if place.exists() else ()
+    return {str(run_id) for rows in groups for run_id in pc.unique(rows["run_id"]).to_pylist()}
 
 
-def _merged(layout: Layout, by_run: Contract, run_ids: Sequence[str], old: pa.Table | None) -> pa.Table:
-    """What a month holds once the rows of some runs are those of the runs as they are stored."""
+def _merged(
+    layout: Layout, by_run: Contract, run_ids: Sequence[str], old: Iterable[pa.Table]
+) -> Iterator[pa.Table]:
+    """What a month holds, run by run, once the rows of some runs are those of the runs as they are stored."""
     schema = by_run.schema()
-    pieces = [
-        _widen(read_table(layout.runs / run_id, by_run.name), schema)
-        for run_id in run_ids
-        if (layout.runs / run_id / by_run.name).is_dir()
-    ]
-    if old is not None:
-        kept = _widen(old, schema)
-        taken = pc.is_in(kept["run_id"], value_set=pa.array(run_ids, pa.string()))
-        pieces.append(kept.filter(pc.equal(taken, pa.scalar(False))))
-    rows = pa.concat_tables([schema.empty_table(), *pieces])
-    return rows.sort_by([(name, "ascending") for name in by_run.key])
+    waiting = sorted(run_ids, reverse=True)
+    for group in old:
+        rows = _widen(group, schema)
+        for run_id in sorted(map(str, pc.unique(rows["run_id"]).to_pylist())):
+            while waiting and waiting[-1] < run_id:
+                yield from _rows_of_run(layout, by_run.name, waiting.pop(), schema)
+            if run_id not in run_ids:
+                yield rows.filter(pc.equal(rows["run_id"], pa.scalar(run_id)))
+    while waiting:
+        yield from _rows_of_run(layout, by_run.name, waiting.pop(), schema)
+
+
+def _rows_of_run(layout: Layout, name: str, run_id: str, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Rows of a stored run, which are in the order of their key."""
+    if (layout.runs / run_id / name).is_dir():
+        for rows in read_row_groups(layout.runs / run_id, name):
+            yield _widen(rows, schema)
 
 
 def _widen(table: pa.Table, schema: pa.Schema) -> pa.Table:

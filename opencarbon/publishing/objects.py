@@ -12,19 +12,18 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from opencarbon.errors import PublishConflictError, PublishError
-from opencarbon.publishing.history import update_history
+from opencarbon.errors import PublishConflictError
+from opencarbon.publishing.history import read_month, update_history
 from opencarbon.publishing.layout import DICTIONARY, RECORD, Layout
-from opencarbon.publishing.parquet import write_table
+from opencarbon.publishing.parquet import write_pieces
 from opencarbon.publishing.queries import queries_of
 from opencarbon.publishing.records import (
     KEPT_AT_LEAST,
@@ -117,26 +116,18 @@ def _agreed(
     return tables
 
 
-def _keep(place: Place, contract: Contract, merged: Callable[[pa.Table | None], pa.Table]) -> None:
+def _keep(
+    place: Place, contract: Contract, merged: Callable[[Iterable[pa.Table]], Iterator[pa.Table]]
+) -> None:
     for _ in range(_TRIES):
         read = read_version(place)
-        rows = merged(None if read is None else _table(place, read.content))
+        rows = merged(() if read is None else read_month(place, content=read.content))
         with tempfile.TemporaryDirectory(prefix="opencarbon-") as folder:
-            write_table(Path(folder), rows, contract, rows_per_file=max(rows.num_rows, 1))
+            write_pieces(Path(folder), rows, contract)
             content = (Path(folder) / contract.name / "part-0.parquet").read_bytes()
         if (read is not None and read.content == content) or swap(place, content, read=read):
             return
     raise _crowded(place)
-
-
-def _table(place: Place, content: bytes) -> pa.Table:
-    try:
-        with pq.ParquetFile(pa.BufferReader(content)) as file:
-            return file.read()
-    except pa.ArrowException as problem:
-        raise PublishError(
-            f"the history {place} cannot be read: {problem}; move it away, the next run begins it anew"
-        ) from problem
 
 
 def _move_manifest(layout: Layout, run_id: str) -> tuple[str, bool]:

@@ -7,7 +7,8 @@ not from the codec. Equal tables give equal bytes with the same pyarrow: footers
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -285,6 +286,22 @@ def write_table(
     with TableWriter(directory, contract, extra=extra, rows_per_file=rows_per_file) as writer:
         writer.write(table)
     return writer.rows
+
+
+def write_pieces(directory: Path, pieces: Iterable[pa.Table], contract: Contract) -> None:
+    """Write a table that arrives in pieces as a single file, however long it is.
+
+    Parameters
+    ----------
+    directory : Path
+    pieces : iterable of pa.Table
+        In the form ``conform`` gives.
+    contract : Contract
+        Contract of the table.
+    """
+    with TableWriter(directory, contract, rows_per_file=sys.maxsize) as writer:
+        for piece in pieces:
+            writer.write(piece)
 
 
 def read_table(directory: Path | Place, name: str, *, columns: Sequence[str] | None = None) -> pa.Table:

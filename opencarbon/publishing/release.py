@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -35,7 +35,7 @@ from opencarbon.publishing.local import (
     write_durably,
 )
 from opencarbon.publishing.objects import publish_objects
-from opencarbon.publishing.parquet import write_table
+from opencarbon.publishing.parquet import write_pieces
 from opencarbon.publishing.queries import queries_of
 from opencarbon.publishing.records import (
     KEPT_AT_LEAST,
@@ -267,9 +267,10 @@ def _place(layout: LocalLayout, staged: Staged) -> dict[str, TableRecord]:
 
 
 def _keeper(layout: LocalLayout) -> Keep:
-    def keep(place: Place, contract: Contract, merged: Callable[[pa.Table | None], pa.Table]) -> None:
-        rows = merged(read_month(place) if place.exists() else None)
-        write_table(layout.work, rows, contract, rows_per_file=max(rows.num_rows, 1))
+    def keep(
+        place: Place, contract: Contract, merged: Callable[[Iterable[pa.Table]], Iterator[pa.Table]]
+    ) -> None:
+        write_pieces(layout.work, merged(read_month(place) if place.exists() else ()), contract)
         made, target = layout.work / contract.name / "part-0.parquet", Path(place.path)
         sync(made)
         target.parent.mkdir(parents=True, exist_ok=True)

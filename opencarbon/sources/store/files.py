@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import IO, Any, Final, TypeVar, cast
 from uuid import uuid4
 
 import pyarrow as pa
@@ -203,15 +203,49 @@ def parquet_bytes(rows: pa.Table, metadata: dict[bytes | str, bytes | str] | Non
     bytes
     """
     buffer = io.BytesIO()
+    _write_parquet(rows, buffer, metadata)
+    return buffer.getvalue()
+
+
+class _Digest(io.RawIOBase):
+    """A file that is digested instead of kept."""
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:  # noqa: ANN401  # a buffer
+        self.sha256.update(content)
+        return len(content)
+
+
+def parquet_sha256(rows: pa.Table) -> str:
+    """Digest of what :func:`parquet_bytes` gives, without holding it.
+
+    Parameters
+    ----------
+    rows : pa.Table
+
+    Returns
+    -------
+    str
+    """
+    digest = _Digest()
+    _write_parquet(rows, cast(IO[bytes], digest), None)
+    return digest.sha256.hexdigest()
+
+
+def _write_parquet(rows: pa.Table, file: IO[Any], metadata: dict[bytes | str, bytes | str] | None) -> None:
     schema = pa.schema([field.remove_metadata() for field in rows.schema], metadata=metadata)
     pq.write_table(
         rows.combine_chunks().cast(schema),
-        buffer,
+        file,
         compression="snappy",
         version="2.6",
         data_page_version="1.0",
     )
-    return buffer.getvalue()
 
 
 def _format_of(system: pafs.FileSystem, base: str, root: str) -> int | None:
