@@ -16,7 +16,7 @@ from opencarbon.physics._windows import Curves, Windows, ceil, floor, snap
 
 _ELEMENTS = 131072  # of each buffer (1 MiB): long enough for threads to overlap, short enough for caches
 _TABLE = 1 << 19  # elements of a table of the boundaries of a block of jobs (4 MiB)
-_MATRIX = 1 << 18  # elements of a matrix of all candidates of a block of jobs
+_MATRIX = 1 << 17  # elements of a matrix of all candidates of a block of jobs (1 MiB: more faults pages)
 
 
 @dataclass(frozen=True, slots=True)
