@@ -1,10 +1,14 @@
-"""What a run shows in Prefect's interface."""
+"""What a run shows in Prefect's interface; a server that is gone keeps no run from its work."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import copy_context
 from threading import Lock
 from typing import Final, cast
 from uuid import UUID
 
+import httpx
 from prefect.artifacts import (
     create_link_artifact,
     create_markdown_artifact,
@@ -22,11 +26,22 @@ from opencarbon.cli.artifacts import (
 )
 from opencarbon.cli.tables import artifact_rows
 from opencarbon.pipeline import Ingested, Outcome, Progress, Refitted
+from opencarbon.pipeline.outcomes import problem_line
 
+_LOG = logging.getLogger("opencarbon.flows")
 _STEP_PCT: Final = 5
 """Progress is told in steps of this size [%]: every one is a request to the server."""
 
 
+@contextmanager
+def _if_heard() -> Iterator[None]:
+    try:
+        yield
+    except httpx.HTTPError as problem:
+        _LOG.warning("not shown, as Prefect's server did not take it: %s", problem_line(problem))
+
+
+@_if_heard()
 def show_night(outcome: Outcome) -> None:
     """The advice, the night in brief, what was wrong with zones and partitions, and where the release is.
 
@@ -52,6 +67,7 @@ def show_night(outcome: Outcome) -> None:
         )
 
 
+@_if_heard()
 def show_ingest(ingested: Ingested) -> None:
     """What an ingest brought, and which zones had a problem.
 
@@ -69,6 +85,7 @@ def show_ingest(ingested: Ingested) -> None:
     )
 
 
+@_if_heard()
 def show_refit(refitted: Refitted) -> None:
     """What a refit brought, and what it holds.
 
@@ -94,7 +111,7 @@ def progress_artifacts(key: str) -> Progress:
     """
     shown: dict[str, tuple[UUID, int]] = {}
     # Told by threads of the library too: what Prefect knows of the run, its connection among it, is the caller's.
-    context, lock = copy_context(), Lock()
+    context, lock, is_heard = copy_context(), Lock(), True
 
     def show(step: str, done: int, total: int) -> None:
         pct = 100 * done // max(total, 1) // _STEP_PCT * _STEP_PCT
@@ -106,7 +123,12 @@ def progress_artifacts(key: str) -> Progress:
             shown[step] = (shown[step][0], pct)
 
     def show_in_context(step: str, done: int, total: int) -> None:
+        nonlocal is_heard
         with lock:
-            context.run(show, step, done, total)
+            if is_heard:
+                is_heard = False  # Prefect tries for a minute to reach a server that is gone: once is enough
+                with _if_heard():
+                    context.run(show, step, done, total)
+                    is_heard = True
 
     return show_in_context

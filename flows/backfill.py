@@ -17,6 +17,7 @@ if __name__ == "__main__":
     environment.quiet_terminal()
 
 # isort: split
+import httpx
 from cyclopts import App, Parameter
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
@@ -27,8 +28,8 @@ from rich import box
 from rich.table import Table
 
 from flows.states import OVER_BUDGET
+from opencarbon.cli.backfill import span_of
 from opencarbon.cli.calls import FAILED, call
-from opencarbon.cli.options import moment
 from opencarbon.cli.tables import console_for
 from opencarbon.errors import ConfigError
 from opencarbon.pipeline.backfill_nights import moments_of
@@ -57,18 +58,34 @@ def main(
         raise ConfigError(
             "no Prefect server is configured: set PREFECT_API_URL to the one with the deployment"
         )
-    first_utc, last_utc = (
-        moment(text, option=option, dates=True) for text, option in ((first, "--from"), (last, "--to"))
-    )
-    if last_utc > datetime.now(UTC):
-        raise ConfigError(f"--to {last} has not come yet: a night of the past ends before now")
+    first_utc, last_utc = span_of(first, last, now_utc=datetime.now(UTC))
     moments = moments_of(first_utc, last_utc)
-    runs = [_asked(deployment, as_of) for as_of in moments]
     with get_client(sync_client=True) as client:
+        _check(client, deployment)
+        runs = [_asked(deployment, as_of) for as_of in moments]
         if wait:
             runs = _ended(client, runs)
     _show(moments, runs)
     return FAILED if wait and not all(_is_done(run) for run in runs) else 0
+
+
+def _check(client: SyncPrefectClient, deployment: str) -> None:
+    """Refuse what no run can be asked of."""
+    try:
+        found = client.read_deployment_by_name(deployment)
+    except httpx.TransportError as problem:
+        raise ConfigError(
+            f"the Prefect server of PREFECT_API_URL cannot be reached ({type(problem).__name__}): start it"
+        ) from None
+    except (ObjectNotFound, ValueError):  # a name that is not FLOW/DEPLOYMENT is the latter
+        raise ConfigError(
+            f"the Prefect server has no deployment {deployment!r}: "
+            "prefect --no-prompt deploy --prefect-file configs/prefect.yaml --all"
+        ) from None
+    if "as_of" not in (found.parameter_openapi_schema or {}).get("properties", {}):
+        raise ConfigError(
+            f"deployment {deployment} takes no as_of, and knows only the present: choose nightly/nightly"
+        )
 
 
 def _asked(deployment: str, as_of: datetime) -> FlowRun:
@@ -83,19 +100,13 @@ def _asked(deployment: str, as_of: datetime) -> FlowRun:
 
 
 def _run_of(deployment: str, as_of: datetime, key: str) -> FlowRun:
-    try:
-        run = run_deployment(
-            deployment,
-            parameters={"as_of": as_of.isoformat()},
-            idempotency_key=key,
-            timeout=0,
-            as_subflow=False,
-        )
-    except ObjectNotFound:
-        raise ConfigError(
-            f"the Prefect server has no deployment {deployment!r}: "
-            "prefect --no-prompt deploy --prefect-file configs/prefect.yaml --all"
-        ) from None
+    run = run_deployment(
+        deployment,
+        parameters={"as_of": as_of.isoformat()},
+        idempotency_key=key,
+        timeout=0,
+        as_subflow=False,
+    )
     return cast("FlowRun", run)  # its type allows for callers that are asynchronous
 
 

@@ -43,14 +43,11 @@ def notify(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
         url = _webhook(flow_run.parameters.get("config_path"))
         if url is None:
             return
-        with _unlogged():
-            answer = httpx.post(
-                url.get_secret_value(), json=_content(flow, flow_run, state), timeout=_PATIENCE_S
-            )
-        if answer.is_success:
+        status = _posted(url, _content(flow, flow_run, state))
+        if httpx.codes.is_success(status):
             _LOG.info("webhook told: state=%s", state.name)
         else:
-            _LOG.warning("webhook not told: it answered %d", answer.status_code)
+            _LOG.warning("webhook not told: it answered %d", status)
     except ConfigError as problem:
         _LOG.warning("webhook not told: %s", problem)
     except Exception as problem:  # noqa: BLE001  # whatever it is; its words may hold the URL
@@ -101,6 +98,13 @@ def _as_of(flow_run: FlowRun) -> str | None:
     except ValueError:
         return None
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _posted(url: SecretStr, content: dict[str, str | None]) -> int:
+    """Status of the answer, whose body is left unread: one that never ends would keep the run from ending."""
+    address = url.get_secret_value()
+    with _unlogged(), httpx.stream("POST", address, json=content, timeout=_PATIENCE_S) as answer:
+        return answer.status_code
 
 
 @contextmanager

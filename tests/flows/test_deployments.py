@@ -99,7 +99,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             lambda: deployed.run(newest)["state_type"] not in ("SCHEDULED", "PENDING"), "start of the night"
         )
         today = this_hour().replace(hour=0)
-        words = ("--from", f"{today - 3 * DAY:%Y-%m-%d}", "--to", f"{today - DAY:%Y-%m-%d}")
+        words = ("--from", f"{today - 3 * DAY:%Y-%m-%d}T06:00Z", "--to", f"{today - DAY:%Y-%m-%d}")
         backfills = [deployed.script("flows/backfill.py", *words) for _ in range(2)]
         assert [told.returncode for told in backfills] == [0, 0], backfills
         late = [run["id"] for run in deployed.runs("nightly/nightly") if run["id"] != newest]
@@ -151,6 +151,13 @@ class TestOnAServerAndAWorker:
         assert first == again
         days = sorted(story.run(run_id)["parameters"]["as_of"][:10] for run_id in story.late)
         assert [day for day, *_ in first] == days
+
+    def test_a_deployment_of_the_present_or_none_at_all_cannot_be_asked_for_days(self, story: Story) -> None:
+        days = ("--from", "2026-11-10", "--to", "2026-11-10")
+        for name, why in (("ingest-grid/ingest-grid", "takes no as_of"), ("nightly", "has no deployment")):
+            told = story.deployed.script("flows/backfill.py", *days, "--deployment", name)
+            assert (told.returncode, told.stdout) == (2, "")
+            assert why in told.stderr
 
     def test_runs_that_fail_crash_or_are_over_budget_are_told_once(self, story: Story) -> None:
         hook = story.deployed.hook

@@ -103,6 +103,14 @@ def test_a_webhook_that_fails_changes_nothing_and_its_url_is_logged_nowhere(
     assert places_of(SECRET, texts=[said, caplog.text], folders=[site.folder]) == []
 
 
+@pytest.mark.timeout(60)
+def test_a_webhook_whose_answer_never_ends_lets_the_run_end(site: Site, hook: Webhook) -> None:
+    hook.is_endless = True
+    site.queue.write_bytes(b"not Parquet")
+    assert run(site, offline=True).is_failed()
+    assert len(hook.told) == 1
+
+
 def test_a_block_that_is_not_there_is_said_and_changes_nothing(site: Site, client: SyncPrefectClient) -> None:
     site.set("notify", secret_block="nowhere")
     site.set("budget", run_kgco2e=0.001, when_over="flag")

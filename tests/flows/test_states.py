@@ -5,7 +5,9 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -131,6 +133,24 @@ def test_progress_and_the_place_of_the_release_are_shown(site: Site, client: Syn
 def test_a_dry_run_has_no_place_to_show(site: Site, client: SyncPrefectClient) -> None:
     made = artifacts(client, flow_run_id(run(site, dry_run=True)))
     assert {"nightly-advice", "nightly-summary", "nightly-problems", "nightly-progress"} == made.keys()
+
+
+def test_a_server_that_takes_no_artifacts_costs_no_night(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+
+    def refuse(*_: Any, key: str, **__: Any) -> None:
+        asked.append(key)
+        raise httpx.ConnectError("All connection attempts failed")
+
+    for kind in ("table", "markdown", "link", "progress"):
+        monkeypatch.setattr(f"flows.artifacts.create_{kind}_artifact", refuse)
+    with caplog.at_level("WARNING", "opencarbon.flows"):
+        state = run(site, manifest=two_files(site), offline=True)
+    assert (state.name, len(published(site))) == ("Completed", 1)
+    assert asked == ["nightly-progress", "nightly-advice"]
+    assert caplog.text.count("not shown") == 2
 
 
 def test_the_summary_tells_what_came_of_earlier_advice(site: Site, client: SyncPrefectClient) -> None:

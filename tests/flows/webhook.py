@@ -2,8 +2,9 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,6 +19,7 @@ class Webhook:
 
     port: int = 0
     status: int = 204
+    is_endless: bool = False
     told: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -38,8 +40,12 @@ def webhook() -> Iterator[Webhook]:
             self.send_response(made.status)
             if 300 <= made.status < 400:
                 self.send_header("Location", made.url)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", "1000000" if made.is_endless else "0")
             self.end_headers()
+            with suppress(OSError):  # the other side has hung up
+                while made.is_endless:
+                    self.wfile.write(b"x")
+                    time.sleep(0.1)
 
         def log_message(self, *arguments: Any) -> None:
             """Nothing."""
