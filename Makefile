@@ -17,8 +17,8 @@ lint: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(VENV)/.ready ## benchmarks by themselves: they compare times
-	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/benchmarks
+test: $(VENV)/.ready ## three at a time: some wait for servers; benchmarks by themselves: they compare times
+	$(BIN)/pytest -n 3 --dist loadfile --ignore tests/benchmarks
 	$(BIN)/pytest tests/benchmarks
 
 fast: $(VENV)/.ready ## tests without the slow ones
