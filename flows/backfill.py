@@ -104,6 +104,7 @@ def _run_of(deployment: str, as_of: datetime, key: str) -> FlowRun:
         deployment,
         parameters={"as_of": as_of.isoformat()},
         idempotency_key=key,
+        flow_run_name=f"{deployment.split('/')[0]}-{as_of:%Y%m%dT%H%MZ}",  # what it will call itself
         timeout=0,
         as_subflow=False,
     )
