@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -84,10 +85,11 @@ def test_writing_takes_no_more_memory_for_a_longer_queue(queues: dict[int, Table
         return (table.slice(at, rows) for at in range(0, table.num_rows, rows))
 
     def write(jobs: int) -> None:
-        for name in JOB_TABLES:
-            with TableWriter(tmp_path / str(jobs), PUBLISHED[name]) as writer:
-                for piece in pieces(queues[jobs][name]):
-                    writer.write(piece)
+        with TemporaryDirectory(dir=tmp_path) as directory:
+            for name in JOB_TABLES:
+                with TableWriter(Path(directory), PUBLISHED[name]) as writer:
+                    for piece in pieces(queues[jobs][name]):
+                        writer.write(piece)
 
     assert peak_bytes(lambda: write(LONG)) < 1.5 * peak_bytes(lambda: write(SHORT))
 

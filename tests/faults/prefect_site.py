@@ -19,6 +19,7 @@ from uuid import uuid4
 import httpx
 
 from tests.grid_server import TOKEN
+from tests.prefect_database import put_database
 
 ROOT: Final = Path(__file__).parents[2]
 POOL: Final = "faults"
@@ -148,7 +149,7 @@ class PrefectSite:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.folder.mkdir(parents=True, exist_ok=True)
+        put_database(self.folder / "home/prefect.db")
         try:
             self.start_server()
             self._deploy()

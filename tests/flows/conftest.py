@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
+from unittest.mock import patch
 
 import pytest
 
@@ -26,13 +27,17 @@ from prefect.settings import (
 from prefect.testing.utilities import prefect_test_harness
 
 from tests.live.nights import Site, live_site, set_token, this_hour
+from tests.prefect_database import put_database
 
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[Path]:
     """A server in a process of its own; gives the folder of its database."""
+    folder = Path(mkdtemp(prefix="opencarbon-prefect-"))
+    put_database(folder / "prefect-test.db")
     # a flow that sends heartbeats takes a second longer to end
     with (
+        patch("prefect.testing.utilities.mkdtemp", return_value=str(folder)),  # which it removes
         prefect_test_harness(server_startup_timeout=180),
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):

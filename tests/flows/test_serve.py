@@ -13,6 +13,7 @@ import pytest
 
 from tests.faults.prefect_site import Process, environment, until
 from tests.flows.deployed import NAMES
+from tests.prefect_database import put_database
 
 pytestmark = pytest.mark.slow  # the server takes its time to start
 
@@ -24,6 +25,7 @@ def test_one_command_serves_all_deployments_with_their_schedules_and_ends_with_i
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     api = f"http://127.0.0.1:{port}/api"
+    put_database(tmp_path / "home/prefect.db")
     env = environment(tmp_path / "home", "") | {
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_RUNNER_POLL_FREQUENCY": "600",  # runs are for the tests of the worker
