@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from selenium.webdriver import Chrome
 
-from opencarbon.pipeline.reproduce import reproduce
 from opencarbon.publishing.figures import CAPTIONS, Caption
 from opencarbon.publishing.figures.evaluation import EVALUATION_CAPTIONS
-from opencarbon.settings import load_settings
+from tests.pipeline.pages import reproduced_once
 from tests.publishing import test_evaluation_page, test_page
 
 pytestmark = pytest.mark.slow
@@ -21,17 +20,17 @@ SCREEN, PHONE, SMALL_PHONE = 1280, 390, 360
 SIZES = [(width, scheme) for width in (SCREEN, PHONE, SMALL_PHONE) for scheme in ("light", "dark")]
 
 
-def reproduced(folder: Path) -> Mapping[int, Path]:
+def reproduced(factory: pytest.TempPathFactory) -> Mapping[int, Path]:
     """The page as the command makes it; on the small phone one with the oddest names."""
-    made = reproduce(load_settings(), folder / "reproduced").page
-    odd = folder / "odd.html"
+    made = reproduced_once(factory).page
+    odd = factory.mktemp("odd") / "odd.html"
     odd.write_text(test_page.written(), encoding="utf-8")
     return {SCREEN: made, PHONE: made, SMALL_PHONE: odd}
 
 
-def evaluated(folder: Path) -> Mapping[int, Path]:
+def evaluated(factory: pytest.TempPathFactory) -> Mapping[int, Path]:
     """A page of planted runs, one of them with the oddest name: the real ones take half a minute to predict."""
-    page = folder / "evaluated.html"
+    page = factory.mktemp("evaluated") / "evaluated.html"
     page.write_text(test_evaluation_page.written(), encoding="utf-8")
     return dict.fromkeys((SCREEN, PHONE, SMALL_PHONE), page)
 
@@ -40,7 +39,7 @@ def evaluated(folder: Path) -> Mapping[int, Path]:
 class Kind:
     """A page by width, its figures, and how much of it there is at least."""
 
-    write: Callable[[Path], Mapping[int, Path]]
+    write: Callable[[pytest.TempPathFactory], Mapping[int, Path]]
     captions: Mapping[str, Caption]
     texts_of_drawings: int
     texts: int
@@ -95,7 +94,7 @@ class Shown:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Mapping[int, Path]]:
-    return {name: kind.write(tmp_path_factory.mktemp(name)) for name, kind in KINDS.items()}
+    return {name: kind.write(tmp_path_factory) for name, kind in KINDS.items()}
 
 
 @pytest.fixture(

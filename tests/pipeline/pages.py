@@ -6,9 +6,26 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pyarrow.parquet as pq
+import pytest
 
+from opencarbon.pipeline.reproduce import Reproduction, reproduce
+from opencarbon.settings import load_settings
 from opencarbon.tables.conform import conform
 from opencarbon.tables.contracts import Contract
+from tests.connections import recorded
+from tests.made_once import made_once
+
+
+def reproduced_once(factory: pytest.TempPathFactory) -> Reproduction:
+    """The reproduction from what is bundled, made without a connection."""
+
+    def make(folder: Path) -> Reproduction:
+        with recorded() as asked:
+            reproduction = reproduce(load_settings(), folder)
+        assert asked == set()
+        return reproduction
+
+    return made_once(factory, "reproduced", make)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -12,9 +12,8 @@ from opencarbon.errors import SourceError
 from opencarbon.pipeline.reproduce import Reproduction, reproduce
 from opencarbon.settings import load_settings
 from opencarbon.tables.reproduction import METHOD_ESTIMATE, REPRODUCED
-from tests.connections import recorded
 from tests.grid_server import FileServer
-from tests.pipeline.pages import assert_tables_are_read_equal, files
+from tests.pipeline.pages import assert_tables_are_read_equal, files, reproduced_once
 
 EPOCH = Path(__file__).parents[1] / "data" / "epoch_ai" / "models_2026.csv"
 CONTRACTS = REPRODUCED | {METHOD_ESTIMATE.name: METHOD_ESTIMATE}
@@ -22,10 +21,7 @@ CONTRACTS = REPRODUCED | {METHOD_ESTIMATE.name: METHOD_ESTIMATE}
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
-    with recorded() as asked:
-        reproduction = reproduce(load_settings(), tmp_path_factory.mktemp("paper"))
-    assert asked == set()
-    return reproduction
+    return reproduced_once(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
