@@ -3,6 +3,8 @@
 ::
 
     <root>/v1/runs/<run_id>/<table>/part-0.parquet   a run; never changed once it is whole
+    <root>/v1/runs/<run_id>/report.html              its page, where one was made
+    <root>/v1/runs/<run_id>/README.md, views.sql     what its tables answer, and the same as views
     <root>/v1/runs/<run_id>/release.json             its record: rows, bytes and sha256 of every table
     <root>/v1/runs/<run_id>/datapackage.json         its dictionary
     <root>/v1/manifest.json                          the record of the newest run
@@ -31,6 +33,12 @@ RECORD: Final = "release.json"
 """Name of the record of a run."""
 DICTIONARY: Final = "datapackage.json"
 """Name of the dictionary of a run."""
+README: Final = "README.md"
+"""What the tables of a run answer."""
+VIEWS: Final = "views.sql"
+"""The tables of a run as views."""
+REPORT: Final = "report.html"
+"""The page of a run; the one document that is made before it is published."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from typing import Final
 import pyarrow as pa
 
 from opencarbon.errors import PublishConflictError
+from opencarbon.publishing.documents import documents_of_record
 from opencarbon.publishing.history import read_month, update_history
 from opencarbon.publishing.layout import DICTIONARY, RECORD, Layout
 from opencarbon.publishing.parquet import write_pieces
@@ -95,10 +96,12 @@ def _upload(layout: Layout, staged: Staged) -> dict[str, TableRecord]:
         layout.record(staged.run_id).delete()
     paths = {str(path.relative_to(staged.directory)): path for path in staged.directory.rglob("*.parquet")}
     _each(lambda name: upload(target / name, paths[name]), paths)
-    (target / DICTIONARY).write_bytes(files[DICTIONARY])
-    for name in set(objects_below(target)) - set(paths) - {DICTIONARY, RECORD}:
+    record = files.pop(RECORD)
+    for name, content in files.items():
+        (target / name).write_bytes(content)
+    for name in set(objects_below(target)) - set(paths) - set(files) - {RECORD}:
         (target / name).delete()
-    if not swap(target / RECORD, files[RECORD], read=None):
+    if not swap(target / RECORD, record, read=None):
         read = read_version(target / RECORD)
         return _agreed(target, tables, None if read is None else tables_of_record(read.content))
     return tables
@@ -207,6 +210,7 @@ def _contents(run: Place) -> dict[str, str]:
         for name, table in tables_of_record(record).items()
         for number in range(table.parts)
     }
+    found |= {name: document.sha256 for name, document in documents_of_record(record).items()}
     for name, content in ((DICTIONARY, (run / DICTIONARY).read_bytes()), (RECORD, record)):
         found[name] = hashlib.sha256(content).hexdigest()
     return found

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from opencarbon.publishing.history import HISTORY_TABLES
 from opencarbon.publishing.layout import DICTIONARY, Layout
+from opencarbon.publishing.views import files_of, joined_views, quoted, view
 
 DUCKDB: Final = "duckdb.sql"
 ATHENA: Final = "athena.sql"
@@ -63,17 +64,12 @@ def _duckdb(
         base = ""
         yield "-- Paths begin in the folder of this file. From elsewhere: SET file_search_path = '<that folder>';"
     for resource in resources:
-        paths = [resource["path"]] if isinstance(resource["path"], str) else resource["path"]
-        files = ", ".join(_quoted(f"{base}runs/{run_id}/{path}") for path in paths)
-        yield _view(resource["name"], f"[{files}]")
+        yield view(resource["name"], files_of(resource, f"{base}runs/{run_id}/"))
+    yield from joined_views({resource["name"] for resource in resources})
     for resource in history:
-        files = _quoted(f"{base}history/{resource['name']}/*.parquet")
-        yield _view(f"history_{resource['name']}", f"{files}, union_by_name = true")
+        files = quoted(f"{base}history/{resource['name']}/*.parquet")
+        yield view(f"history_{resource['name']}", f"{files}, union_by_name = true")
     yield ""
-
-
-def _view(name: str, files: str) -> str:
-    return f"CREATE OR REPLACE VIEW {name} AS FROM read_parquet({files});"
 
 
 def _athena(
@@ -100,20 +96,16 @@ def _external_table(name: str, resource: _Resource, folder: str) -> Iterator[str
     yield ",\n".join(columns)
     yield ")"
     yield "STORED AS PARQUET"
-    yield f"LOCATION {_quoted(folder)};"
+    yield f"LOCATION {quoted(folder)};"
     yield ""
 
 
 def _comment(description: str) -> str:
     """A description as a literal: Athena ends statements at a semicolon wherever it stands."""
     text = description.replace("'", "\u2019").replace(";", ",")
-    return _quoted(text if len(text) <= _LONGEST_COMMENT else f"{text[: _LONGEST_COMMENT - 3]}...")
+    return quoted(text if len(text) <= _LONGEST_COMMENT else f"{text[: _LONGEST_COMMENT - 3]}...")
 
 
 def _folder(layout: Layout, part: str, resource: _Resource) -> str:
     base = str(layout.base) if layout.root.scheme == "s3" else f"{_NO_BUCKET}/v1"
     return f"{base}/{part}/{resource['name']}/"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

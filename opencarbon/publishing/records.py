@@ -13,6 +13,12 @@ import pyarrow as pa
 
 from opencarbon.errors import PublishError
 from opencarbon.publishing.dictionary import datapackage
+from opencarbon.publishing.documents import (
+    DocumentRecord,
+    document_record,
+    documents_of,
+    documents_of_record,
+)
 from opencarbon.publishing.layout import DICTIONARY, RECORD, RUN_ID_FORM, RUN_MINUTE, Layout
 from opencarbon.publishing.parquet import part_paths, read_table
 from opencarbon.publishing.verify import TableRecord, digest_parts, verify_tables
@@ -149,7 +155,7 @@ def describe(staged: Staged) -> tuple[dict[str, TableRecord], dict[str, bytes]]:
     -------
     tables : dict of str to TableRecord
     files : dict of str to bytes
-        Dictionary and record of the run by name, in the order in which they are to be written.
+        Documents, dictionary and record of the run by name, in the order in which they are to be written.
 
     Raises
     ------
@@ -162,6 +168,8 @@ def describe(staged: Staged) -> tuple[dict[str, TableRecord], dict[str, bytes]]:
     )
     sources = read_table(directory, "dim_source") if "dim_source" in contracts else None
     parts = {name: table.parts for name, table in tables.items()}
+    package = datapackage(contracts, parts=parts, extra=staged.extra, sources=sources)
+    documents = documents_of(directory, package, contracts)
     (run,) = read_table(directory, "dim_run", columns=["version", "inputs_sha256"]).to_pylist()
     record = {
         "record_version": RECORD_VERSION,
@@ -170,10 +178,10 @@ def describe(staged: Staged) -> tuple[dict[str, TableRecord], dict[str, bytes]]:
         **run,
         "path": f"runs/{run_id}",
         "tables": {name: asdict(table) for name, table in tables.items()},
+        "documents": {name: asdict(document_record(content)) for name, content in documents.items()},
         "facts": staged.facts,
     }
-    package = datapackage(contracts, parts=parts, extra=staged.extra, sources=sources)
-    return tables, {DICTIONARY: as_json(package), RECORD: as_json(record)}
+    return tables, {**documents, DICTIONARY: as_json(package), RECORD: as_json(record)}
 
 
 def as_json(content: Mapping[str, Any]) -> bytes:
@@ -225,24 +233,34 @@ def whole_run(layout: Layout, run_id: str) -> dict[str, TableRecord] | None:
         on an object store, which keeps bytes by itself, every file and its size.
     """
     try:
-        tables = tables_of_record(layout.record(run_id).read_bytes())
+        record = layout.record(run_id).read_bytes()
+        tables, documents = tables_of_record(record), documents_of_record(record)
         is_as_recorded = _has_sizes if layout.root.local is None else _has_digests
-        return tables if is_as_recorded(layout.runs / run_id, tables) else None
+        return tables if is_as_recorded(layout.runs / run_id, tables, documents) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, PublishError):
         return None
 
 
-def _has_digests(directory: Place, tables: Mapping[str, TableRecord]) -> bool:
+def _has_digests(
+    directory: Place, tables: Mapping[str, TableRecord], documents: Mapping[str, DocumentRecord]
+) -> bool:
     return all(
         digest_parts(part_paths(Path(directory.path), name)) == (table.bytes, table.sha256)
         for name, table in tables.items()
+    ) and all(
+        document_record((directory / name).read_bytes()) == document for name, document in documents.items()
     )
 
 
-def _has_sizes(directory: Place, tables: Mapping[str, TableRecord]) -> bool:
+def _has_sizes(
+    directory: Place, tables: Mapping[str, TableRecord], documents: Mapping[str, DocumentRecord]
+) -> bool:
     there = objects_below(directory)
     for name, table in tables.items():
         parts = [there.get(f"{name}/part-{number}.parquet") for number in range(table.parts)]
         if None in parts or sum(part.size for part in parts if part) != table.bytes:
             return False
-    return len(there) == sum(table.parts for table in tables.values()) + len((DICTIONARY, RECORD))
+    if any(name not in there or there[name].size != told.bytes for name, told in documents.items()):
+        return False
+    files = sum(table.parts for table in tables.values()) + len(documents)
+    return len(there) == files + len((DICTIONARY, RECORD))

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from opencarbon.errors import PublishError
 from opencarbon.publishing.history import Keep, read_month, update_history
-from opencarbon.publishing.layout import DICTIONARY, RECORD, Layout
+from opencarbon.publishing.layout import Layout
 from opencarbon.publishing.local import (
     LocalLayout,
     age,
@@ -253,10 +253,10 @@ def point_at(layout: LocalLayout, run_id: str) -> bool:
 
 
 def _place(layout: LocalLayout, staged: Staged) -> dict[str, TableRecord]:
-    """Verify a staged run, write its record and dictionary, and move it among the runs in one step."""
+    """Verify a staged run, write what goes with its tables, and move it among the runs in one step."""
     tables, files = describe(staged)
-    for name in (DICTIONARY, RECORD):
-        write_durably(staged.directory / name, files[name])
+    for name, content in files.items():
+        write_durably(staged.directory / name, content)
     sync_tree(staged.directory)
     layout.runs.mkdir(exist_ok=True)
     run = layout.runs / staged.run_id

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from opencarbon.errors import PublishError
+from opencarbon.publishing.layout import REPORT
 from opencarbon.publishing.parquet import part_paths, read_table
 from opencarbon.publishing.read_back import ReadBack, read_back, violations_of
 from opencarbon.publishing.soundness import JOB_REFERENCE, JOBS, sound_rows
@@ -82,7 +83,7 @@ def verify_tables(
     PublishError
         With everything that is wrong: tables, footers, schemas, values, keys, order, foreign keys.
     """
-    there = {path.name for path in directory.iterdir()}
+    there = {path.name for path in directory.iterdir()} - {REPORT}
     violations = [f"table {name} is missing" for name in contracts if name not in there]
     violations += [f"{name} is no table of this release" for name in sorted(there - set(contracts))]
     present = [contract for name, contract in contracts.items() if name in there]

@@ -21,7 +21,7 @@ from opencarbon.publishing.parquet import read_table
 from opencarbon.settings import Settings
 from opencarbon.sources.store.intensities import append
 from opencarbon.tables.inputs import GRID_INTENSITY
-from tests.example import ROOT, Release, write_queue
+from tests.example import Release, write_queue
 from tests.pipeline.nights import AS_OF, a_night, publish, settings_for
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -177,9 +177,14 @@ class TestNights:
         )
 
     def test_a_question_over_all_nights_counts_every_job_once(self, nights: Nights) -> None:
-        question = (ROOT / "tests/questions/what_came_of_the_advice.sql").read_text(encoding="utf-8")
+        release = Release(nights.platform.folder / "release")
+        readme = (release.latest / "README.md").read_text(encoding="utf-8")
+        question = (
+            "SELECT\n    outcome_status"
+            + readme.partition("SELECT\n    outcome_status")[2].partition("```")[0]
+        )
 
-        rows = Release(nights.platform.folder / "release").ask(question).set_index("outcome_status")
+        rows = release.ask(question).set_index("outcome_status")
 
         assert {"followed": 1, "if_followed": 1, "not_followed": 1} == rows["jobs"].to_dict()
         saved = row_of(nights.outcomes[2], "one")["saving_kgco2e"] / 1000

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,11 @@ def tables_of(run_id: str) -> dict[str, pa.Table]:
 
 
 def stage_run(root: str | Path, run_id: str, contracts: Mapping[str, Contract] = CONTRACTS) -> Path:
-    """Write the tables of a run, ready to be published."""
+    """Write the tables of a run and its page, ready to be published."""
     staged = stage_directory(root, run_id)
     for name, contract in contracts.items():
         write_table(staged, tables_of(run_id)[name], contract)
+    (staged / "report.html").write_text(f"<p>{run_id}</p>")
     return staged
 
 
@@ -100,6 +102,10 @@ def run_faults(directory: Path, allowed: set[str]) -> list[str]:
             found = pc.unique(read_table(directory, name, columns=["run_id"])["run_id"].combine_chunks())
             if found.to_pylist() != [directory.name]:
                 faults.append(f"{name} mixes {found.to_pylist()}")
+    for name, document in record["documents"].items():
+        content = (directory / name).read_bytes()
+        if (len(content), sha256(content).hexdigest()) != (document["bytes"], document["sha256"]):
+            faults.append(f"{name} is not what was recorded")
     return faults + [f"{name} is missing" for name in set(FEWEST) - set(record["tables"])]
 
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from tests.publishing.runs import (
 from tests.tables.make_tables import make_release
 
 NOW_UTC = datetime.now(UTC)  # files carry the clock of the machine, so publishing looks at the same one
+DOCUMENTS = ("README.md", "views.sql", "report.html")
 MONDAY, TUESDAY, WEDNESDAY = (run_of(day) for day in (16, 17, 18))
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -107,6 +109,11 @@ def test_the_manifest_tells_what_was_published(tmp_path: Path) -> None:
         "sha256": outcome.tables["fact_total"].sha256,
     }
     assert set(manifest.pop("tables")) == set(CONTRACTS) - {"fact_total"}
+    latest = tmp_path / "v1" / "latest"
+    assert manifest.pop("documents") == {
+        name: {"bytes": len(content), "sha256": sha256(content).hexdigest()}
+        for name, content in ((name, (latest / name).read_bytes()) for name in DOCUMENTS)
+    }
     assert manifest == {
         "record_version": 1,
         "run_id": MONDAY,

@@ -1,3 +1,4 @@
+-- asked by: ML lead
 -- What do I move, when, and what does it save?
 SELECT
     rec.job_id,
@@ -13,8 +14,8 @@ SELECT
     rec.saving_pct,
     rec.saving_status,    -- potential: not all jobs can have it at once
     place.intensity_kind  -- what the advice rests on
-FROM 'rec_job/*.parquet' AS rec
-JOIN 'dim_job/*.parquet' AS job USING (job_id)
-JOIN 'fact_job_region/*.parquet' AS place ON place.job_id = rec.job_id AND place.is_advised
-WHERE rec.action IN ('delay', 'move', 'move_and_delay')
+FROM rec_job AS rec
+JOIN dim_job AS job ON job.job_id = rec.job_id
+JOIN fact_job_region AS place ON place.job_id = rec.job_id
+WHERE place.is_advised AND rec.action IN ('delay', 'move', 'move_and_delay')
 ORDER BY rec.saving_kgco2e DESC NULLS LAST, rec.job_id;
