@@ -40,6 +40,43 @@ def number(value: float | None, digits: int = 4) -> str:
     return _signed(_trimmed(f"{value:,.{decimals}f}").replace(",", THIN_SPACE))
 
 
+def mass(kilograms: float | None, digits: int = 3) -> str:
+    """Write a mass of CO2e: in t from a tonne on, in kg below, rounded to what is known of it.
+
+    Parameters
+    ----------
+    kilograms : float or None
+        [kgCO2e]
+    digits : int
+        Significant digits; what lies beyond is zero.
+
+    Returns
+    -------
+    str
+        Such as ``60 000 t`` or ``0.571 kg``; a dash where there is none.
+    """
+    if kilograms is None or not math.isfinite(kilograms):
+        return NOT_KNOWN
+    in_tonnes = abs(kilograms) >= KILOGRAMS_PER_TONNE
+    value = kilograms / KILOGRAMS_PER_TONNE if in_tonnes else kilograms
+    return f"{number(rounded(value, digits), digits)}{THIN_SPACE}{'t' if in_tonnes else 'kg'}"
+
+
+def rounded(value: float, digits: int) -> float:
+    """A number rounded to significant digits, those before the point among them.
+
+    Parameters
+    ----------
+    value : float
+    digits : int
+
+    Returns
+    -------
+    float
+    """
+    return value if value == 0 else round(value, digits - 1 - math.floor(math.log10(abs(value))))
+
+
 def percentage(value: float | None) -> str:
     """Write a difference in per cent, with its sign.
 

@@ -1,0 +1,322 @@
+"""The report of a run, put together from its tables."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from opencarbon.publishing.dictionary import MEANING
+from opencarbon.publishing.drawings import Drawing, SourceList
+from opencarbon.publishing.figures.captions import Caption
+from opencarbon.publishing.figures.hours import coming_hours
+from opencarbon.publishing.figures.svg import in_both_widths
+from opencarbon.publishing.numbers import NOT_KNOWN, mass, number
+from opencarbon.publishing.parquet import read_row_groups, read_table
+from opencarbon.publishing.render import Cell, Group, Heading, TableView, render
+from opencarbon.publishing.report.hours import ComingHours, coming_hours_of
+from opencarbon.publishing.report.jobs_data import jobs_data
+from opencarbon.publishing.report.outcomes import outcomes_view
+from opencarbon.publishing.report.queue import MOVED, Queue, read_queue
+from opencarbon.publishing.report.sections import (
+    ACTIONS,
+    events_view,
+    fits_view,
+    interval,
+    moment,
+    regions_view,
+    rejected_view,
+    risk,
+    sums_view,
+    what_to_do,
+)
+from opencarbon.sources.places import Place
+
+_SAVERS: Final = 12
+_STATIC_ROWS: Final = 50
+_REJECTED: Final = 100
+_SCOPES: Final = ("team", "project", "device", "region")
+_CITING: Final = ("dim_region", "dim_device", "fact_device_fit", "fact_grid_intensity_hourly", "dim_zone")
+"""Small tables whose rows name sources."""
+_JOB_SOURCES: Final = ("fit_source_id", "power_source_id", "intensity_source_id")
+_CONTENTS: Final = (
+    *(("to-do", "What to do"), ("regions", "Regions"), ("hours", "Coming hours"), ("jobs", "All jobs")),
+    *(("sums", "Sums"), ("limits", "What it rests on"), ("earlier", "Earlier advice")),
+    *(("method", "Method"), ("sources", "Sources")),
+)
+_CHANGE: Final = {"potential": "potential", "allocated": "capacity reserved"}
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The small tables of a run as rows."""
+
+    run: Mapping[str, Any]
+    regions: Rows
+    totals: Rows
+    events: Rows
+    fits: Rows
+
+
+def report_page(directory: Path | Place) -> str:
+    """Make the report of a run from its tables.
+
+    Parameters
+    ----------
+    directory : Path or Place
+        Directory of the run, published or staged, with every table of a release.
+
+    Returns
+    -------
+    str
+        One HTML file that loads nothing, below 2 MB whatever the queue; the same for the same tables.
+
+    Raises
+    ------
+    ConfigError
+        If Jinja or matplotlib is not installed.
+    PublishError
+        If a table is missing.
+    """
+    run = directory if isinstance(directory, Place) else Place.of(directory)
+    facts = _read(run)
+    queue = read_queue(run, savers=_SAVERS)
+    as_of_utc = facts.run["as_of_utc"]
+    data, count = jobs_data(queue.jobs, as_of_utc)
+    hours = coming_hours_of(run, as_of_utc, queue, facts.regions)
+    total = next((row for row in facts.totals if row["scope"] == "run"), None)
+    rejected, rejected_count = _rejected(run)
+    listed = _sources(run)
+    script = files("opencarbon.publishing").joinpath("templates/report.js").read_text(encoding="utf-8")
+    return render(
+        "report.html",
+        headline=_headline(total, queue, facts),
+        highlights=_highlights(total, queue),
+        contents=_CONTENTS,
+        savers=what_to_do(queue.savers),
+        actions=_actions(queue),
+        regions=regions_view(facts.regions),
+        hours=_hours_drawing(hours),
+        missing_hours=list(hours.missing),
+        jobs=queue.jobs[:_STATIC_ROWS],
+        shown=count,
+        count=queue.count,
+        cells=_job_cells,
+        data=data,
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        sums=[table for scope in _SCOPES if (table := sums_view(facts.totals, scope))],
+        events=events_view(facts.events),
+        rejected=rejected_view(rejected, rejected_count) if rejected_count else None,
+        outcomes=outcomes_view(run),
+        fits=fits_view(facts.fits, {job["device"] for job in queue.jobs}),
+        meaning=MEANING,
+        run=facts.run,
+        attributions=listed.attributions,
+        sources=listed.rows,
+        facts=_footer(facts.run),
+    )
+
+
+def _read(run: Place) -> _Run:
+    (about,) = read_table(run, "dim_run").to_pylist()
+    zones = {row["region"]: row["zone"] for row in read_table(run, "dim_region").to_pylist()}
+    regions = [row | {"zone": zones.get(row["region"])} for row in read_table(run, "rec_region").to_pylist()]
+    totals, events, fits = (
+        read_table(run, name).to_pylist() for name in ("fact_total", "run_event", "fact_device_fit")
+    )
+    return _Run(about, regions, totals, events, fits)
+
+
+def _rejected(run: Place) -> tuple[list[dict[str, Any]], int]:
+    """The first rejected rows, and how many there are."""
+    rows: list[dict[str, Any]] = []
+    count = 0
+    for group in read_row_groups(run, "rejected_job"):
+        rows += group.slice(0, max(_REJECTED - len(rows), 0)).to_pylist()
+        count += group.num_rows
+    return rows, count
+
+
+def _sources(run: Place) -> SourceList:
+    """Sources that the tables of the run name."""
+    tables = [read_table(run, name) for name in _CITING]
+    named = [set[str]() for _ in _JOB_SOURCES]
+    for group in read_row_groups(run, "fact_job_estimate", columns=_JOB_SOURCES):
+        for found, column in zip(named, _JOB_SOURCES, strict=True):
+            found |= {name for name in group[column].unique().to_pylist() if name}
+    tables += [
+        pa.table({column: sorted(found)}, schema=pa.schema({column: pa.string()}))
+        for column, found in zip(_JOB_SOURCES, named, strict=True)
+    ]
+    return SourceList.of(tables, read_table(run, "dim_source"))
+
+
+def _headline(total: Mapping[str, Any] | None, queue: Queue, facts: _Run) -> list[tuple[str, str]]:
+    """What the run found, in sentences: what it says, and what is to be known of it."""
+    if total is None or total["baseline_kgco2e"] is None:
+        return [(f"{number(queue.count)} jobs are planned; none of them has a baseline.", _NO_BASELINE)]
+    planned = f"{number(total['jobs'])} planned jobs will emit about {mass(total['baseline_kgco2e'])} of CO₂e"
+    low_high = interval(total["baseline_low_kgco2e"], total["baseline_high_kgco2e"])
+    lines = [
+        (f"{planned} ({low_high}).", "80 % intervals; attributed, location-based, of the final runs only.")
+    ]
+    lines.append(_saving_words(total, facts.regions))
+    if total["jobs_without_baseline"]:
+        lines.append(
+            (
+                "",
+                f"{number(total['jobs_without_baseline'])} of them have no baseline, and are not in these sums.",
+            )
+        )
+    return lines
+
+
+_NO_BASELINE: Final = (
+    "A baseline needs current_region, or what else the table of rejected and degraded rows names."
+)
+
+
+def _saving_words(total: Mapping[str, Any], regions: Rows) -> tuple[str, str]:
+    if total["saving_status"] == "not_claimed":
+        into = sorted(
+            (row for row in regions if row["saving_status"] == "not_claimed"),
+            key=lambda row: (-(row["shifted_peak_power_mw"] or 0.0), row["region"]),
+        )
+        loads = ", ".join(
+            f"{number(row['shifted_peak_power_mw'], 3)} MW into {row['region']}" for row in into[:3]
+        )
+        return (
+            f"Followed by every job, the advice would leave {mass(total['advised_kgco2e'])}.",
+            f"That saving is not claimed as a sum: it would bring {loads}, more than can be thought to be free there; "
+            + "give plan.capacities, and the jobs are placed together.",
+        )
+    saving = f"{mass(total['saving_kgco2e'])} ({interval(total['saving_low_kgco2e'], total['saving_high_kgco2e'])})"
+    if total["saving_status"] == "allocated":
+        return (
+            f"The advice saves {saving}.",
+            "The capacity for it is reserved: all jobs can follow at once.",
+        )
+    return (
+        f"The advice could save {saving}.",
+        "Potential: each job is advised for itself, and all may not find room at once.",
+    )
+
+
+def _highlights(total: Mapping[str, Any] | None, queue: Queue) -> list[tuple[str, str]]:
+    moved = sum(queue.actions.get(action, 0) for action in MOVED)
+    values = total or {"baseline_kgco2e": None, "advised_kgco2e": None, "saving_kgco2e": None}
+    claimed = _CHANGE.get(str(values.get("saving_status")), "not claimed")
+    found = [
+        ("CO₂e planned", mass(values["baseline_kgco2e"])),
+        ("CO₂e if all advice is followed", mass(values["advised_kgco2e"])),
+        (f"saving, {claimed}", mass(values["saving_kgco2e"])),
+        ("jobs to move or delay", f"{number(moved)} of {number(queue.count)}"),
+    ]
+    if queue.likely_late:
+        found.append(("jobs likely late", number(queue.likely_late)))
+    if queue.over_budget:
+        found.append(("jobs over budget", number(queue.over_budget)))
+    return found
+
+
+def _actions(queue: Queue) -> str:
+    counts = [
+        f"{number(queue.actions[action])} {words}"
+        for action, words in ACTIONS.items()
+        if action in queue.actions
+    ]
+    return ", ".join(counts)
+
+
+def _hours_drawing(hours: ComingHours) -> Drawing | None:
+    if not hours.curves:
+        return None
+    from markupsafe import Markup
+
+    title = "Coming hours of the regions that jobs go to, and of those they are planned in"
+    description = "; ".join(
+        f"{curve.region}: {number(min(known), 3)} to {number(max(known), 3)} gCO2e/kWh"
+        for curve in hours.curves
+        if (known := [value for value in curve.values if value is not None])
+    )
+    drawn = in_both_widths(
+        lambda width: coming_hours(hours.start_utc, hours.curves, hours.windows, width), title, description
+    )
+    wide, narrow = (Markup(svg) for svg in drawn)  # noqa: S704  # drawn by this package, which escapes names
+    kinds = sorted({kind for found in hours.kinds.values() for kind in found})
+    caption = Caption(
+        "",
+        title,
+        f"Carbon intensity of the grid, in UTC; broken lines are regions where jobs are planned now. Data: {', '.join(kinds)}."
+        + (
+            " Bars are the jobs that save most; an arrow goes on beyond the hours shown."
+            if hours.windows
+            else ""
+        ),
+    )
+    return Drawing("coming-hours", caption, wide, narrow, [], [_hours_table(hours)])
+
+
+def _hours_table(hours: ComingHours) -> TableView:
+    headings = [
+        Heading("Region"),
+        *(Heading(text, unit="gCO₂e/kWh", numeric=True) for text in ("Lowest", "Mean", "Highest")),
+        Heading("Data"),
+    ]
+    return TableView("summary by region", headings, [Group(list(_hour_rows(hours)))])
+
+
+def _hour_rows(hours: ComingHours) -> Iterator[list[Cell]]:
+    for curve in hours.curves:
+        known = [value for value in curve.values if value is not None]
+        values = (min(known), sum(known) / len(known), max(known)) if known else (None, None, None)
+        yield [
+            Cell(curve.region, badge="now" if curve.is_current else None),
+            *(Cell(number(value, 3), numeric=True) for value in values),
+            Cell(", ".join(hours.kinds[curve.region]) or NOT_KNOWN),
+        ]
+
+
+def _job_cells(job: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
+    """Cells of a job: what it says, what stands small below, and whether it is a number."""
+    owner = " · ".join(name for name in (job["team"], job["project"], job["model"]) if name)
+    plan = job["plan_status"]
+    return [
+        (job["job_id"], owner, False),
+        (job["device"], f"× {number(job['device_count'])}", False),  # noqa: RUF001
+        (ACTIONS[job["action"]], "" if plan == "ok" else plan.replace("_", " "), False),
+        (job["baseline_region"] or NOT_KNOWN, "", False),
+        (job["advised_region"] or NOT_KNOWN, "", False),
+        (moment(job["advised_start_utc"]), "", False),
+        (mass(job["total_kgco2e"]), job["status"] or "", True),
+        (
+            mass(job["saving_kgco2e"]),
+            ""
+            if job["saving_low_kgco2e"] is None
+            else interval(job["saving_low_kgco2e"], job["saving_high_kgco2e"]),
+            True,
+        ),
+        (risk(job["deadline_risk"]), "", True),
+    ]
+
+
+def _footer(run: Mapping[str, Any]) -> dict[str, str]:
+    as_of: datetime = run["as_of_utc"]
+    return {
+        "run": run["run_id"],
+        "as of": f"{as_of:%Y-%m-%d %H:%M} UTC",
+        "opencarbon": run["version"],
+        "profile": run["profile"],
+        "emission factors": run["emission_factor_type"],
+        "basis": run["accounting_basis"],
+    }
