@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.example import Release, publish_example
-from tests.made_once import made_once
+from tests.example import Release, example_once
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,4 +25,4 @@ def _no_settings_from_outside() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Release:
     """The example queue, published once, offline."""
-    return made_once(tmp_path_factory, "example", lambda folder: publish_example(folder / "release"))
+    return example_once(tmp_path_factory)

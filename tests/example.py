@@ -13,6 +13,7 @@ import pytest
 
 from opencarbon.cli import main
 from opencarbon.publishing.parquet import read_table
+from tests.made_once import made_once
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "configs/example"
@@ -97,3 +98,8 @@ def tree(*folders: Path) -> dict[str, bytes | str | None]:
             else:
                 found[str(path)] = path.read_bytes() if path.is_file() else None
     return found
+
+
+def example_once(factory: pytest.TempPathFactory) -> Release:
+    """The example queue, published offline by the first who asks."""
+    return made_once(factory, "example", lambda folder: publish_example(folder / "release"))

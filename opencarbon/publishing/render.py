@@ -69,12 +69,15 @@ class Cell:
         Where it leads.
     badge : str or None
         A word that marks it.
+    small : str
+        What stands below it, if anything.
     """
 
     text: str
     numeric: bool = False
     href: str | None = None
     badge: str | None = None
+    small: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The pages in a browser: of the reproduction and of the evaluation, on a screen and on a phone, by day and by night."""
+"""The pages in a browser: of the reproduction, of the evaluation and of a run, on a screen and on a phone, by day and by night."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -11,8 +11,11 @@ from selenium.webdriver import Chrome
 
 from opencarbon.publishing.figures import CAPTIONS, Caption
 from opencarbon.publishing.figures.evaluation import EVALUATION_CAPTIONS
+from opencarbon.publishing.figures.hours import TITLE
+from opencarbon.publishing.report import report_page
+from tests.example import example_once
 from tests.pipeline.pages import reproduced_once
-from tests.publishing import test_evaluation_page, test_page
+from tests.publishing import report_runs, test_evaluation_page, test_page
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +38,17 @@ def evaluated(factory: pytest.TempPathFactory) -> Mapping[int, Path]:
     return dict.fromkeys((SCREEN, PHONE, SMALL_PHONE), page)
 
 
+def reported(factory: pytest.TempPathFactory) -> Mapping[int, Path]:
+    """The report of the example; on the small phone with the oddest names."""
+    example = example_once(factory)
+    folder = factory.mktemp("reported")
+    odd = report_runs.renamed(example, folder / "odd")
+    for name, run in (("report", example.latest), ("odd", odd)):
+        (folder / f"{name}.html").write_text(report_page(run), encoding="utf-8")
+    made = folder / "report.html"
+    return {SCREEN: made, PHONE: made, SMALL_PHONE: folder / "odd.html"}
+
+
 @dataclass(frozen=True)
 class Kind:
     """A page by width, its figures, and how much of it there is at least."""
@@ -48,6 +62,7 @@ class Kind:
 KINDS = {
     "reproduction": Kind(reproduced, CAPTIONS, 150, 300),
     "evaluation": Kind(evaluated, EVALUATION_CAPTIONS, 60, 300),
+    "report": Kind(reported, {"hours": Caption("", TITLE, "")}, 15, 300),
 }
 EVERY = [(kind, width, scheme) for kind in KINDS for width, scheme in SIZES]
 

@@ -1,4 +1,4 @@
-"""Figure of the report: the coming hours of regions, and when advised jobs run."""
+"""Figure of the report: the coming hours of zones, and when advised jobs run."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+TITLE: Final = "Zones that jobs are advised to, and those they are planned in"
+
 _CURVES_PX: Final = 250
 _TOP_PX: Final = 40
 _LEFT_PX: Final = 44
-_RIGHT_PX: Final[dict[Width, float]] = {"wide": 210, "narrow": 10}
+_RIGHT_PX: Final[dict[Width, float]] = {"wide": 300, "narrow": 24}
 _GAP_PX: Final = 92
 _ROW_PX: Final = 36
 _FOOT_PX: Final = 20
@@ -43,18 +45,21 @@ _HOUR: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class HourlyCurve:
-    """The coming hours of a region.
+    """The coming hours of a zone.
 
     Parameters
     ----------
-    region : str
+    zone : str
+    name : str
+        What it is called in the figure.
     values : sequence of float or None
         Carbon intensity of each hour from the beginning of the figure [gCO2e/kWh].
     is_current : bool
         Jobs are planned there; otherwise they are advised to go there.
     """
 
-    region: str
+    zone: str
+    name: str
     values: Sequence[float | None]
     is_current: bool
 
@@ -65,20 +70,22 @@ class AdvisedWindow:
 
     Parameters
     ----------
-    job_id, region : str
+    name : str
+        What it is called in the figure.
+    zone : str
     stretches : sequence of tuple of datetime
         Start and finish of each stretch in which it runs.
     """
 
-    job_id: str
-    region: str
+    name: str
+    zone: str
     stretches: Sequence[tuple[datetime, datetime]]
 
 
 def coming_hours(
     start_utc: datetime, curves: Sequence[HourlyCurve], windows: Sequence[AdvisedWindow], width: Width
 ) -> Figure:
-    """Draw the curves of regions above the stretches in which advised jobs run.
+    """Draw the curves of zones above the stretches in which advised jobs run.
 
     Parameters
     ----------
@@ -98,7 +105,7 @@ def coming_hours(
     ConfigError
         If matplotlib is not installed.
     """
-    colours = dict(zip((curve.region for curve in curves), _PALETTE, strict=False))
+    colours = dict(zip((curve.zone for curve in curves), _PALETTE, strict=False))
     rows = len(windows) * _ROW_PX
     height = _TOP_PX + _CURVES_PX + (_GAP_PX + rows if windows else 46) + _FOOT_PX
     legend = 0 if width == "wide" else (len(curves) + 1) * 20
@@ -128,7 +135,7 @@ def _draw_curves(axes: Axes, curves: Sequence[HourlyCurve], colours: dict[str, s
             range(len(values) + 1),
             [*values, values[-1]],
             where="post",
-            color=colours[curve.region],
+            color=colours[curve.zone],
             linewidth=2,
             linestyle=(0, (4, 2)) if curve.is_current else "-",
             label=_name(curve),
@@ -143,15 +150,15 @@ def _name_lines(axes: Axes, curves: Sequence[HourlyCurve], colours: dict[str, st
     """Write the name of each line at its end, apart from the others."""
     lowest, highest = axes.get_ylim()
     per_px = (highest - lowest) / _CURVES_PX
-    ends = sorted((_last(curve), _name(curve), colours[curve.region]) for curve in curves)
+    ends = sorted((_last(curve), _name(curve), colours[curve.zone]) for curve in curves)
     below = -float("inf")
     last = max(len(curve.values) for curve in curves)
+    per_px_across = last / axes.get_window_extent().width
     for value, name, colour in ends:
         at = max(value, below + _LINE_PX * per_px)
         below = at
-        axes.annotate(
-            name, xy=(last, at), xytext=(8, 0), textcoords="offset pixels", va="center", color=colour
-        )
+        axes.plot([last + 10 * per_px_across], [at], "s", color=colour, markersize=7, clip_on=False)
+        axes.annotate(name, xy=(last, at), xytext=(20, 0), textcoords="offset pixels", va="center", color=INK)
 
 
 def _last(curve: HourlyCurve) -> float:
@@ -159,7 +166,7 @@ def _last(curve: HourlyCurve) -> float:
 
 
 def _name(curve: HourlyCurve) -> str:
-    return f"{curve.region} (now)" if curve.is_current else curve.region
+    return f"{curve.name} (now)" if curve.is_current else curve.name
 
 
 def _draw_days(axes: Axes, start_utc: datetime, hours: int, width: Width) -> None:
@@ -185,7 +192,7 @@ def _draw_windows(
     axes.spines["bottom"].set_visible(False)
     per_px = hours / axes.get_window_extent().width
     for row, window in enumerate(windows):
-        colour = colours.get(window.region, MUTED)
+        colour = colours.get(window.zone, MUTED)
         begins = float(hours)
         for start, finish in window.stretches:
             left, right = ((moment - start_utc) / _HOUR for moment in (start, finish))
@@ -201,6 +208,5 @@ def _draw_windows(
                     va="center",
                     color=colour,
                 )
-        name = f"{window.job_id}, {window.region}"
-        room = hours - text_width(name) * per_px
-        axes.text(max(min(begins, room), 0.0), row + 0.6, name, va="bottom", color=INK, clip_on=False)
+        room = hours - text_width(window.name) * per_px
+        axes.text(max(min(begins, room), 0.0), row + 0.6, window.name, va="bottom", color=INK, clip_on=False)

@@ -7,6 +7,7 @@ they are displayed.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -101,7 +102,9 @@ def drawing() -> Iterator[None]:
         raise ConfigError(
             "figures are drawn with matplotlib, which is not installed: pip install 'opencarbon[report]'"
         ) from problem
-    with style.context(["default", _SETTINGS]):
+    with style.context(["default", _SETTINGS]), warnings.catch_warnings():
+        # text stays text: the reader's font may hold what ours lacks
+        warnings.filterwarnings("ignore", r"(?s)Glyph .* missing from font", UserWarning)
         yield
 
 

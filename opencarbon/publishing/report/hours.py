@@ -18,6 +18,7 @@ from opencarbon.sources.places import Place
 _BEST: Final = 3
 _CURRENT: Final = 2
 _WINDOWS: Final = 8
+_LONGEST_NAME: Final = 28
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -33,9 +34,9 @@ class ComingHours:
     windows : sequence of AdvisedWindow
         Jobs that save most and run in the hours shown.
     missing : sequence of str
-        Regions that would be drawn, of whose zones no hours are published.
+        Zones that would be drawn, of which no hours are published.
     kinds : mapping of str to sequence of str
-        Region -> kinds of its hours.
+        Zone -> kinds of its hours.
     """
 
     start_utc: datetime
@@ -46,7 +47,7 @@ class ComingHours:
 
 
 def coming_hours_of(run: Place, as_of_utc: datetime, queue: Queue, regions: Rows) -> ComingHours:
-    """Choose regions, and read their hours.
+    """Choose zones, and read their hours.
 
     Parameters
     ----------
@@ -61,39 +62,50 @@ def coming_hours_of(run: Place, as_of_utc: datetime, queue: Queue, regions: Rows
     -------
     ComingHours
     """
-    zones = {row["region"]: row["zone"] for row in regions}
+    zones = {row["region"]: row["zone"] for row in regions if row["zone"]}
     moved = [job["advised_region"] for job in queue.savers if job["action"] in MOVED]
-    advised = sorted((row for row in regions if row["jobs"]), key=lambda row: (-row["jobs"], row["region"]))
-    best = list(dict.fromkeys([*moved, *(row["region"] for row in advised)]))
+    ranked = sorted(regions, key=lambda row: (-row["jobs"], row["rank"] or len(regions), row["region"]))
     planned = queue.planned_kgco2e_by_region
-    current = sorted(planned, key=lambda region: (-planned[region], region))
-    wanted = [*best[:_BEST], *[region for region in current if region not in best[:_BEST]][:_CURRENT]]
-    hours = _hours(run, as_of_utc, {zones.get(region) for region in wanted})
-    has = [region for region in wanted if zones.get(region) in hours]
-    length = max((len(hours[zones[region]]) for region in has), default=0)
+    best = _by_zone([*moved, *(row["region"] for row in ranked)], zones, _BEST)
+    sources = [region for region in sorted(planned, key=lambda name: (-planned[name], name))]
+    current = _by_zone(sources, {name: zone for name, zone in zones.items() if zone not in best}, _CURRENT)
+    hours = _hours(run, as_of_utc, {*best, *current})
     curves = [
-        HourlyCurve(
-            region,
-            [value for value, _ in hours[zones[region]]],
-            is_current=region not in best[:_BEST],
-        )
-        for region in has
+        HourlyCurve(zone, _name(zone, names), [value for value, _ in hours[zone]], is_current=zone in current)
+        for zone, names in {**best, **current}.items()
+        if zone in hours
     ]
+    length = max((len(curve.values) for curve in curves), default=0)
     return ComingHours(
         as_of_utc,
         curves,
-        list(_windows(run, as_of_utc, queue, length)) if curves else [],
-        [region for region in wanted if region not in has],
-        {region: sorted({kind for _, kind in hours[zones[region]] if kind}) for region in has},
+        list(_windows(run, as_of_utc, queue, length, zones)),
+        [_name(zone, names) for zone, names in {**best, **current}.items() if zone not in hours],
+        {zone: sorted({kind for _, kind in found if kind}) for zone, found in hours.items()},
     )
 
 
+def _by_zone(regions: Sequence[str], zones: Mapping[str, str], most: int) -> dict[str, list[str]]:
+    """The first zones of regions, each with those of the regions that lie in it."""
+    found: dict[str, list[str]] = {}
+    for region in dict.fromkeys(regions):
+        zone = zones.get(region)
+        if zone in found or (zone and len(found) < most):
+            found.setdefault(zone, []).append(region)
+    return found
+
+
+def _name(zone: str, regions: Sequence[str]) -> str:
+    more = f" +{len(regions) - 1}" if len(regions) > 1 else ""
+    return f"{zone}: {regions[0]}{more}"
+
+
 def _hours(
-    run: Place, as_of_utc: datetime, zones: set[str | None]
+    run: Place, as_of_utc: datetime, zones: set[str]
 ) -> dict[str, list[tuple[float | None, str | None]]]:
     """Intensity and kind of every hour from the as-of time on, by zone."""
     columns = ["zone", "hour_start_utc", "carbon_intensity_gco2e_per_kwh", "intensity_kind"]
-    wanted = pa.array(sorted(zone for zone in zones if zone), pa.string())
+    wanted = pa.array(sorted(zones), pa.string())
     found: dict[str, dict[int, tuple[float, str]]] = {}
     for group in read_row_groups(run, "fact_grid_intensity_hourly", columns=columns):
         for row in group.filter(pc.is_in(group["zone"], value_set=wanted)).to_pylist():
@@ -107,7 +119,9 @@ def _hours(
     }
 
 
-def _windows(run: Place, as_of_utc: datetime, queue: Queue, hours: int) -> Iterator[AdvisedWindow]:
+def _windows(
+    run: Place, as_of_utc: datetime, queue: Queue, hours: int, zones: Mapping[str, str]
+) -> Iterator[AdvisedWindow]:
     """The jobs that save most among those that begin in the hours shown."""
     shown = [
         job
@@ -118,7 +132,17 @@ def _windows(run: Place, as_of_utc: datetime, queue: Queue, hours: int) -> Itera
     stretches = _segments(run, [job["job_id"] for job in shown])
     for job in shown:
         whole = [(job["advised_start_utc"], job["advised_finish_utc"])]
-        yield AdvisedWindow(job["job_id"], job["advised_region"], stretches.get(job["job_id"], whole))
+        yield AdvisedWindow(
+            f"{_short(job['job_id'])}, {job['advised_region']}",
+            zones.get(job["advised_region"], ""),
+            stretches.get(job["job_id"], whole),
+        )
+
+
+def _short(name: str) -> str:
+    """A name of one short line."""
+    line = "".join(character if character.isprintable() else " " for character in name)
+    return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 1]}…"
 
 
 def _segments(run: Place, jobs: Sequence[str]) -> dict[str, list[tuple[datetime, datetime]]]:

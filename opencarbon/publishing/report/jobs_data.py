@@ -20,7 +20,8 @@ _CODED: Final = (
 _MASSES: Final = (
     *("total_kgco2e", "advised_total_kgco2e", "saving_kgco2e", "saving_low_kgco2e", "saving_high_kgco2e"),
 )
-_DIGITS: Final = 4
+_DIGITS: Final = 6
+"""Twice those shown: rounded again, they seldom differ from what is rounded once."""
 _ESCAPED: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 """What could end a script element, or a line of JavaScript."""
 

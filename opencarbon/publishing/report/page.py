@@ -16,7 +16,7 @@ import pyarrow as pa
 from opencarbon.publishing.dictionary import MEANING
 from opencarbon.publishing.drawings import Drawing, SourceList
 from opencarbon.publishing.figures.captions import Caption
-from opencarbon.publishing.figures.hours import coming_hours
+from opencarbon.publishing.figures.hours import TITLE, coming_hours
 from opencarbon.publishing.figures.svg import in_both_widths
 from opencarbon.publishing.numbers import NOT_KNOWN, mass, number
 from opencarbon.publishing.parquet import read_row_groups, read_table
@@ -34,6 +34,7 @@ from opencarbon.publishing.report.sections import (
     regions_view,
     rejected_view,
     risk,
+    saving_cell,
     sums_view,
     what_to_do,
 )
@@ -215,11 +216,16 @@ def _saving_words(total: Mapping[str, Any], regions: Rows) -> tuple[str, str]:
 def _highlights(total: Mapping[str, Any] | None, queue: Queue) -> list[tuple[str, str]]:
     moved = sum(queue.actions.get(action, 0) for action in MOVED)
     values = total or {"baseline_kgco2e": None, "advised_kgco2e": None, "saving_kgco2e": None}
-    claimed = _CHANGE.get(str(values.get("saving_status")), "not claimed")
+    status = _CHANGE.get(str(values.get("saving_status")))
+    saving = (
+        (f"saving, {status}", mass(values["saving_kgco2e"]))
+        if status
+        else ("as a sum of savings", "not claimed")
+    )
     found = [
         ("CO₂e planned", mass(values["baseline_kgco2e"])),
         ("CO₂e if all advice is followed", mass(values["advised_kgco2e"])),
-        (f"saving, {claimed}", mass(values["saving_kgco2e"])),
+        saving,
         ("jobs to move or delay", f"{number(moved)} of {number(queue.count)}"),
     ]
     if queue.likely_late:
@@ -243,21 +249,20 @@ def _hours_drawing(hours: ComingHours) -> Drawing | None:
         return None
     from markupsafe import Markup
 
-    title = "Coming hours of the regions that jobs go to, and of those they are planned in"
     description = "; ".join(
-        f"{curve.region}: {number(min(known), 3)} to {number(max(known), 3)} gCO2e/kWh"
+        f"{curve.name}: {number(min(known), 3)} to {number(max(known), 3)} gCO2e/kWh"
         for curve in hours.curves
         if (known := [value for value in curve.values if value is not None])
     )
     drawn = in_both_widths(
-        lambda width: coming_hours(hours.start_utc, hours.curves, hours.windows, width), title, description
+        lambda width: coming_hours(hours.start_utc, hours.curves, hours.windows, width), TITLE, description
     )
     wide, narrow = (Markup(svg) for svg in drawn)  # noqa: S704  # drawn by this package, which escapes names
     kinds = sorted({kind for found in hours.kinds.values() for kind in found})
     caption = Caption(
         "",
-        title,
-        f"Carbon intensity of the grid, in UTC; broken lines are regions where jobs are planned now. Data: {', '.join(kinds)}."
+        TITLE,
+        f"Carbon intensity of the grid, in UTC; broken lines are zones where jobs are planned now. Data: {', '.join(kinds)}."
         + (
             " Bars are the jobs that save most; an arrow goes on beyond the hours shown."
             if hours.windows
@@ -269,11 +274,11 @@ def _hours_drawing(hours: ComingHours) -> Drawing | None:
 
 def _hours_table(hours: ComingHours) -> TableView:
     headings = [
-        Heading("Region"),
+        Heading("Zone"),
         *(Heading(text, unit="gCO₂e/kWh", numeric=True) for text in ("Lowest", "Mean", "Highest")),
         Heading("Data"),
     ]
-    return TableView("summary by region", headings, [Group(list(_hour_rows(hours)))])
+    return TableView("summary by zone", headings, [Group(list(_hour_rows(hours)))])
 
 
 def _hour_rows(hours: ComingHours) -> Iterator[list[Cell]]:
@@ -281,32 +286,25 @@ def _hour_rows(hours: ComingHours) -> Iterator[list[Cell]]:
         known = [value for value in curve.values if value is not None]
         values = (min(known), sum(known) / len(known), max(known)) if known else (None, None, None)
         yield [
-            Cell(curve.region, badge="now" if curve.is_current else None),
+            Cell(curve.name, badge="now" if curve.is_current else None),
             *(Cell(number(value, 3), numeric=True) for value in values),
-            Cell(", ".join(hours.kinds[curve.region]) or NOT_KNOWN),
+            Cell(", ".join(hours.kinds[curve.zone]) or NOT_KNOWN),
         ]
 
 
-def _job_cells(job: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
-    """Cells of a job: what it says, what stands small below, and whether it is a number."""
+def _job_cells(job: Mapping[str, Any]) -> list[Cell]:
     owner = " · ".join(name for name in (job["team"], job["project"], job["model"]) if name)
     plan = job["plan_status"]
     return [
-        (job["job_id"], owner, False),
-        (job["device"], f"× {number(job['device_count'])}", False),  # noqa: RUF001
-        (ACTIONS[job["action"]], "" if plan == "ok" else plan.replace("_", " "), False),
-        (job["baseline_region"] or NOT_KNOWN, "", False),
-        (job["advised_region"] or NOT_KNOWN, "", False),
-        (moment(job["advised_start_utc"]), "", False),
-        (mass(job["total_kgco2e"]), job["status"] or "", True),
-        (
-            mass(job["saving_kgco2e"]),
-            ""
-            if job["saving_low_kgco2e"] is None
-            else interval(job["saving_low_kgco2e"], job["saving_high_kgco2e"]),
-            True,
-        ),
-        (risk(job["deadline_risk"]), "", True),
+        Cell(job["job_id"], small=owner),
+        Cell(job["device"], small=f"× {number(job['device_count'])}"),  # noqa: RUF001
+        Cell(ACTIONS[job["action"]], small="" if plan == "ok" else plan.replace("_", " ")),
+        Cell(job["baseline_region"] or NOT_KNOWN),
+        Cell(job["advised_region"] or NOT_KNOWN),
+        Cell(moment(job["advised_start_utc"])),
+        Cell(mass(job["total_kgco2e"]), numeric=True, small=job["status"] or ""),
+        saving_cell(job),
+        Cell(risk(job["deadline_risk"]), numeric=True),
     ]
 
 

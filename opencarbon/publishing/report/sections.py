@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any, Final
 
+from opencarbon.estimation.grid.curves import KINDS
 from opencarbon.publishing.numbers import NOT_KNOWN, mass, number
 from opencarbon.publishing.render import Cell, Group, Heading, TableView
 
@@ -25,6 +25,8 @@ _STATUSES: Final = {
     "allocated": "capacity reserved",
     "not_claimed": "not claimed",
 }
+_FLAT: Final = ("annual", "country_annual", "world")
+"""Kinds of data that know no hours."""
 _REGIONS_SHOWN: Final = 15
 _REJECTED_SHOWN: Final = 100
 _SCOPES: Final = {
@@ -39,24 +41,39 @@ _SUMS_SHOWN: Final = 15
 def what_to_do(savers: Rows) -> TableView:
     """The jobs that save most."""
     headings = [
-        *(Heading(text) for text in ("Job", "Do", "From", "To", "Start (UTC)")),
-        *(Heading(text, numeric=True) for text in ("Planned", "Saves", "80 % interval", "Late")),
+        Heading("Job"),
+        Heading("Do"),
+        Heading("Saves", numeric=True),
+        *(Heading(text) for text in ("From", "To", "Start (UTC)")),
+        *(Heading(text, numeric=True) for text in ("Planned", "Late")),
     ]
     rows = [
         [
             Cell(job["job_id"]),
             Cell(ACTIONS[job["action"]]),
+            saving_cell(job),
             Cell(job["baseline_region"] or NOT_KNOWN),
             Cell(job["advised_region"] or NOT_KNOWN),
             Cell(moment(job["advised_start_utc"])),
             Cell(mass(job["total_kgco2e"]), numeric=True),
-            Cell(f"{mass(job['saving_kgco2e'])} ({number(job['saving_pct'], 2)} %)", numeric=True),
-            Cell(interval(job["saving_low_kgco2e"], job["saving_high_kgco2e"]), numeric=True),
             Cell(risk(job["deadline_risk"]), numeric=True, badge=_late(job["deadline_risk"])),
         ]
         for job in savers
     ]
-    return TableView("The greatest savings", headings, [Group(rows)])
+    return TableView("The greatest savings, with their 80 % intervals", headings, [Group(rows)])
+
+
+def saving_cell(job: Mapping[str, Any]) -> Cell:
+    """A saving with its interval below."""
+    if job["saving_kgco2e"] is None:
+        return Cell(NOT_KNOWN, numeric=True)
+    of = "" if job["saving_pct"] is None else f" ({round(job['saving_pct'])} %)"
+    below = (
+        ""
+        if job["saving_low_kgco2e"] is None
+        else interval(job["saving_low_kgco2e"], job["saving_high_kgco2e"])
+    )
+    return Cell(mass(job["saving_kgco2e"]) + of, numeric=True, small=below)
 
 
 def regions_view(regions: Rows) -> TableView:
@@ -66,28 +83,24 @@ def regions_view(regions: Rows) -> TableView:
     headings = [
         *(Heading(text) for text in ("Region", "Zone")),
         Heading("Rank", numeric=True),
-        Heading("Data"),
         Heading("Next 24 h", unit="gCO₂e/kWh", numeric=True),
         Heading("Next 72 h", unit="gCO₂e/kWh", numeric=True),
         Heading("Cleanest from (UTC)"),
         *(Heading(text, numeric=True) for text in ("Jobs", "Peak MW", "Saves")),
     ]
-    groups = []
-    for kind, rows in groupby(shown, key=lambda row: row["intensity_kind"] or "no"):
-        groups.append(Group([_region_cells(row) for row in rows], title=f"Known from {kind} data"))
-    merged = _joined(groups)
+    by_kind: dict[str, list[Sequence[Cell]]] = {kind: [] for kind in KINDS}
+    for row in shown:
+        by_kind.setdefault(row["intensity_kind"] or "no", []).append(_region_cells(row))
+    groups = [
+        Group(rows, title=f"Known from {kind.replace('_', ' ')} data")
+        for kind, rows in by_kind.items()
+        if rows
+    ]
     return TableView(
         f"{len(shown)} of {len(regions)} regions: the first in rank, and all that jobs are advised to",
         headings,
-        merged,
+        groups,
     )
-
-
-def _joined(groups: Sequence[Group]) -> list[Group]:
-    by_title: dict[str | None, list[Sequence[Cell]]] = {}
-    for group in groups:
-        by_title.setdefault(group.title, []).extend(group.rows)
-    return [Group(rows, title=title) for title, rows in by_title.items()]
 
 
 def _region_cells(row: Mapping[str, Any]) -> list[Cell]:
@@ -95,14 +108,13 @@ def _region_cells(row: Mapping[str, Any]) -> list[Cell]:
         Cell(row["region"]),
         Cell(row["zone"] or NOT_KNOWN),
         Cell(number(row["rank"]), numeric=True),
-        Cell(row["intensity_kind"] or NOT_KNOWN),
         Cell(number(row["carbon_intensity_next_24h_gco2e_per_kwh"], 3), numeric=True),
         Cell(number(row["carbon_intensity_next_72h_gco2e_per_kwh"], 3), numeric=True),
-        Cell(moment(row["best_window_start_utc"])),
+        Cell(NOT_KNOWN if row["intensity_kind"] in _FLAT else moment(row["best_window_start_utc"])),
         Cell(number(row["jobs"]), numeric=True),
         Cell(number(row["peak_power_mw"], 3), numeric=True),
         Cell(
-            mass(row["saving_kgco2e"]),
+            mass(row["saving_kgco2e"]) if row["jobs"] else NOT_KNOWN,
             numeric=True,
             badge="not claimed" if row["saving_status"] == "not_claimed" else None,
         ),

@@ -40,7 +40,7 @@
     [job.to || DASH, "", false],
     [moment(job.start), "", false],
     [mass(job.planned), job.status || "", true],
-    [mass(job.saving), job.low === null ? "" : `${mass(job.low)} to ${mass(job.high)}`, true],
+    [mass(job.saving) + (job.saving !== null && job.planned ? ` (${Math.round(100 * job.saving / job.planned)} %)` : ""), job.low === null ? "" : `${mass(job.low)} to ${mass(job.high)}`, true],
     [job.late === null ? DASH : job.late + " %", "", true],
   ];
   const KEYS = ["id", "device", "action", "from", "to", "start", "planned", "saving", "late"];
