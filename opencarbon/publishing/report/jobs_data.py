@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from opencarbon.publishing.numbers import rounded
@@ -63,7 +63,7 @@ def _row(job: Mapping[str, Any], names: Mapping[str, dict[str, int]], as_of_utc:
         job["job_id"],
         *(_code(job[column], names[column]) for column in _CODED),
         job["device_count"],
-        None if start is None else round((start - as_of_utc).total_seconds() / 60),
+        None if start is None else (start - as_of_utc) // timedelta(minutes=1),
         *(_short(job[column]) for column in _MASSES),
         None if job["deadline_risk"] is None else round(100 * job["deadline_risk"]),
     ]

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from opencarbon.estimation.grid.curves import KINDS
 from opencarbon.publishing.numbers import NOT_KNOWN, mass, number
 from opencarbon.publishing.render import Cell, Group, Heading, TableView
 
@@ -88,13 +87,12 @@ def regions_view(regions: Rows) -> TableView:
         Heading("Cleanest from (UTC)"),
         *(Heading(text, numeric=True) for text in ("Jobs", "Peak MW", "Saves")),
     ]
-    by_kind: dict[str, list[Sequence[Cell]]] = {kind: [] for kind in KINDS}
+    by_kind: dict[str, list[Mapping[str, Any]]] = {}
     for row in shown:
-        by_kind.setdefault(row["intensity_kind"] or "no", []).append(_region_cells(row))
+        by_kind.setdefault(row["intensity_kind"] or "no", []).append(row)
     groups = [
-        Group(rows, title=f"Known from {kind.replace('_', ' ')} data")
-        for kind, rows in by_kind.items()
-        if rows
+        Group([_region_cells(row) for row in rows], title=f"Known from {kind.replace('_', ' ')} data")
+        for kind, rows in sorted(by_kind.items(), key=lambda one: -sum(row["jobs"] for row in one[1]))
     ]
     return TableView(
         f"{len(shown)} of {len(regions)} regions: the first in rank, and all that jobs are advised to",
