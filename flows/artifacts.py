@@ -43,7 +43,7 @@ def _if_heard() -> Iterator[None]:
 
 @_if_heard()
 def show_night(outcome: Outcome) -> None:
-    """The advice, the night in brief, what was wrong with zones and partitions, and where the release is.
+    """The advice, the night in brief, what was wrong with zones and partitions, and where release and report are.
 
     Parameters
     ----------
@@ -64,6 +64,10 @@ def show_night(outcome: Outcome) -> None:
             link_text=f"run {outcome.run_id}",
             key="nightly-release",
             description="The tables of the run",
+        )
+    if outcome.report is not None:
+        create_link_artifact(
+            outcome.report.uri, link_text="report", key="nightly-report", description="The page of the run"
         )
 
 

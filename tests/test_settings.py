@@ -34,7 +34,8 @@ def test_a_file_does_not_hide_the_other_keys_of_its_section(tmp_path: Path) -> N
     assert (3, 20.0) == (settings.publish.keep_runs, settings.publish.max_rejected_pct)
 
 
-def test_the_defaults_are_those_of_the_configuration_that_is_shipped() -> None:
+def test_the_defaults_are_those_of_the_configuration_that_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENCARBON_PUBLISH__REPORT")
     shipped = load_settings(Path(__file__).parent.parent / "configs/opencarbon.toml")
 
     assert Settings() == shipped

@@ -25,6 +25,7 @@ from opencarbon.cli.options import (
 )
 from opencarbon.cli.pull_app import pull
 from opencarbon.cli.release_app import release
+from opencarbon.cli.report_app import report
 from opencarbon.cli.store import store
 from opencarbon.errors import ConfigError
 
@@ -40,6 +41,7 @@ app.command(backfill)
 app.command(pull)
 app.command(store)
 app.command(release)
+app.command(report)
 
 
 @app.command

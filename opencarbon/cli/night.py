@@ -105,6 +105,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status,
         "run_id": outcome.run_id,
         "directory": None if outcome.status == "dry_run" else str(outcome.directory),
+        "report": None if outcome.report is None else str(outcome.report),
         "jobs_read": outcome.jobs_read,
         "jobs_rejected": outcome.jobs_rejected,
         "degraded": outcome.degraded,

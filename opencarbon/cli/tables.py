@@ -165,6 +165,10 @@ def summary_lines(outcome: Outcome) -> Iterator[str]:
     yield from outcome.scorecard.sentences()
     yield from warning_lines(event for event in outcome.events if event.source != BUDGET)
     yield ending(outcome)
+    if outcome.report is not None:
+        yield f"report: {outcome.report}"
+    elif outcome.no_report:
+        yield f"no report: {printable(outcome.no_report)}"
 
 
 def ending(outcome: Outcome) -> str:

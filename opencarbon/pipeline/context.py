@@ -45,7 +45,13 @@ _OUTSIDE_A_RUN: Final = frozenset(
         *("electricity_maps.secret_block", "electricity_maps.requests_per_minute"),
         *("electricity_maps.requests_per_night", "electricity_maps.concurrency"),
         "plan.capacities",
-        *("publish.root", "publish.keep_runs", "publish.max_rejected_pct", "budget.when_over"),
+        *(
+            "publish.root",
+            "publish.keep_runs",
+            "publish.max_rejected_pct",
+            "publish.report",
+            "budget.when_over",
+        ),
     }
 )
 """Settings that say where things are and how much is kept, and move no figure: what they point at counts by content.

@@ -209,6 +209,10 @@ class Outcome:
     zones : tuple of ZoneOutcome
     facts : mapping
         Durations and counts, those of the record; see :func:`opencarbon.pipeline.facts.facts_of_run`.
+    report : Place or None
+        The page of the run, where there is one.
+    no_report : str or None
+        Why there is none, where one was wanted.
     """
 
     status: Literal["published", "unchanged", "superseded", "dry_run"]
@@ -224,6 +228,8 @@ class Outcome:
     partitions: tuple[PartitionOutcome, ...] = ()
     zones: tuple[ZoneOutcome, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    report: Place | None = None
+    no_report: str | None = None
 
     @property
     def degraded(self) -> bool:

@@ -21,7 +21,9 @@ from opencarbon.pipeline.night import JobsRead, Night, Outcome, Prepared, Progre
 from opencarbon.pipeline.outcomes import PartitionOutcome, problem_line
 from opencarbon.pipeline.partition import estimate_partition
 from opencarbon.pipeline.release import extra_columns, write_tables
+from opencarbon.pipeline.report import write_report
 from opencarbon.pipeline.summary import summary_of_parts, summary_of_run
+from opencarbon.publishing.layout import REPORT
 from opencarbon.publishing.release import publish, stage_directory
 from opencarbon.tables.contracts import PUBLISHED
 
@@ -118,7 +120,7 @@ def recommend(
         Also where more jobs are lost with partitions that failed than ``publish.max_rejected_pct`` lets be rejected.
     """
     jobs, prepared, partitions = pass_gate(night, jobs, prepared, outcomes)
-    rows, summary, started = {}, None, monotonic()
+    rows, summary, no_report, started = {}, None, None, monotonic()
     with _staging(night.root, prepared.run_id) as staged:
         if not prepared.is_published:
             accounts = accounts_of_parts(
@@ -130,6 +132,7 @@ def recommend(
                 *(night, jobs, load_context(night), accounts, (*prepared.events, *told)),
                 *(prepared.run_id, prepared.inputs_sha256, staged),
             )
+            no_report = write_report(staged) if night.settings.publish.report else None
         unkept = keep_published(night)
         published = publish(
             night.root,
@@ -163,6 +166,8 @@ def recommend(
         partitions=partitions,
         zones=prepared.zones,
         facts=facts,
+        report=published.directory / REPORT if (published.directory / REPORT).is_file() else None,
+        no_report=no_report,
     )
 
 

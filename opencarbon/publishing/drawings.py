@@ -105,12 +105,39 @@ def drawing_of(
     -------
     Drawing
     """
+    views = [view(table, f"{number(table.num_rows)} rows", sources=anchors) for table in data.values()]
+    named = [source for table in data.values() for source in _cited(table)]
+    return drawing_with(name, caption, drawn, views, _source_cells(named, anchors))
+
+
+def drawing_with(
+    name: str,
+    caption: Caption,
+    drawn: tuple[str, str],
+    data: Sequence[TableView],
+    sources: Sequence[Cell] = (),
+) -> Drawing:
+    """A figure with its caption and data that are views already.
+
+    Parameters
+    ----------
+    name : str
+        Name of the figure.
+    caption : Caption
+    drawn : tuple of str
+        Wide and narrow drawing, as SVG made by this package.
+    data : sequence of TableView
+    sources : sequence of Cell, optional
+        Whose data it shows.
+
+    Returns
+    -------
+    Drawing
+    """
     from markupsafe import Markup
 
     wide, narrow = (Markup(svg) for svg in drawn)  # noqa: S704  # drawn by this package, which escapes names
-    views = [view(table, f"{number(table.num_rows)} rows", sources=anchors) for table in data.values()]
-    named = [source for table in data.values() for source in _cited(table)]
-    return Drawing(name.replace("_", "-"), caption, wide, narrow, _source_cells(named, anchors), views)
+    return Drawing(name.replace("_", "-"), caption, wide, narrow, sources, data)
 
 
 def _cited(table: pa.Table) -> Iterator[str]:

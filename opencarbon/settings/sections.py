@@ -153,6 +153,7 @@ class PublishSettings(Section):
         default=False, description="Publish hourly intensities; the licence of the data is yours to respect."
     )
     rows_per_file: int = Field(default=5_000_000, ge=122_880)
+    report: bool = Field(default=True, description="Make the page of every run.")
 
 
 class ManifestSettings(Section):

@@ -122,6 +122,8 @@ class TestOnAServerAndAWorker:
         assert json.loads(made["nightly-advice"]) == artifact_rows(summary_of_run(Place.of(latest)))
         assert latest.name in made["nightly-summary"]
         assert latest.name in made["nightly-release"]
+        assert f"{latest.name}/report.html" in made["nightly-report"]
+        assert (latest / "report.html").is_file()
         assert float(made["nightly-progress"]) == 100
 
     def test_what_the_library_logs_is_kept_by_the_server(self, story: Story) -> None:

@@ -14,22 +14,22 @@ from typing import Any, Final
 import pyarrow as pa
 
 from opencarbon.publishing.dictionary import MEANING
-from opencarbon.publishing.drawings import Drawing, SourceList
+from opencarbon.publishing.drawings import Drawing, SourceList, drawing_with
 from opencarbon.publishing.figures.captions import Caption
 from opencarbon.publishing.figures.hours import TITLE, coming_hours
 from opencarbon.publishing.figures.svg import in_both_widths
 from opencarbon.publishing.numbers import NOT_KNOWN, mass, number
 from opencarbon.publishing.parquet import read_row_groups, read_table
 from opencarbon.publishing.render import Cell, Group, Heading, TableView, render
+from opencarbon.publishing.report.headline import headline, highlights
 from opencarbon.publishing.report.hours import ComingHours, coming_hours_of
 from opencarbon.publishing.report.jobs_data import jobs_data
 from opencarbon.publishing.report.outcomes import outcomes_view
-from opencarbon.publishing.report.queue import MOVED, Queue, read_queue
+from opencarbon.publishing.report.queue import Queue, read_queue
 from opencarbon.publishing.report.sections import (
     ACTIONS,
     events_view,
     fits_view,
-    interval,
     moment,
     regions_view,
     rejected_view,
@@ -52,7 +52,6 @@ _CONTENTS: Final = (
     *(("sums", "Sums"), ("limits", "What it rests on"), ("earlier", "Earlier advice")),
     *(("method", "Method"), ("sources", "Sources")),
 )
-_CHANGE: Final = {"potential": "potential", "allocated": "capacity reserved"}
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -100,8 +99,8 @@ def report_page(directory: Path | Place) -> str:
     script = files("opencarbon.publishing").joinpath("templates/report.js").read_text(encoding="utf-8")
     return render(
         "report.html",
-        headline=_headline(total, queue, facts),
-        highlights=_highlights(total, queue),
+        headline=headline(total, queue, facts.regions),
+        highlights=highlights(total, queue, rejected_count),
         contents=_CONTENTS,
         savers=what_to_do(queue.savers),
         actions=_actions(queue),
@@ -119,7 +118,7 @@ def report_page(directory: Path | Place) -> str:
         events=events_view(facts.events),
         rejected=rejected_view(rejected, rejected_count) if rejected_count else None,
         outcomes=outcomes_view(run),
-        fits=fits_view(facts.fits, {job["device"] for job in queue.jobs}),
+        fits=fits_view(facts.fits, queue.devices),
         meaning=MEANING,
         run=facts.run,
         attributions=listed.attributions,
@@ -162,79 +161,6 @@ def _sources(run: Place) -> SourceList:
     return SourceList.of(tables, read_table(run, "dim_source"))
 
 
-def _headline(total: Mapping[str, Any] | None, queue: Queue, facts: _Run) -> list[tuple[str, str]]:
-    """What the run found, in sentences: what it says, and what is to be known of it."""
-    if total is None or total["baseline_kgco2e"] is None:
-        return [(f"{number(queue.count)} jobs are planned; none of them has a baseline.", _NO_BASELINE)]
-    planned = f"{number(total['jobs'])} planned jobs will emit about {mass(total['baseline_kgco2e'])} of CO₂e"
-    low_high = interval(total["baseline_low_kgco2e"], total["baseline_high_kgco2e"])
-    lines = [
-        (f"{planned} ({low_high}).", "80 % intervals; attributed, location-based, of the final runs only.")
-    ]
-    lines.append(_saving_words(total, facts.regions))
-    if total["jobs_without_baseline"]:
-        lines.append(
-            (
-                "",
-                f"{number(total['jobs_without_baseline'])} of them have no baseline, and are not in these sums.",
-            )
-        )
-    return lines
-
-
-_NO_BASELINE: Final = (
-    "A baseline needs current_region, or what else the table of rejected and degraded rows names."
-)
-
-
-def _saving_words(total: Mapping[str, Any], regions: Rows) -> tuple[str, str]:
-    if total["saving_status"] == "not_claimed":
-        into = sorted(
-            (row for row in regions if row["saving_status"] == "not_claimed"),
-            key=lambda row: (-(row["shifted_peak_power_mw"] or 0.0), row["region"]),
-        )
-        loads = ", ".join(
-            f"{number(row['shifted_peak_power_mw'], 3)} MW into {row['region']}" for row in into[:3]
-        )
-        return (
-            f"Followed by every job, the advice would leave {mass(total['advised_kgco2e'])}.",
-            f"That saving is not claimed as a sum: it would bring {loads}, more than can be thought to be free there; "
-            + "give plan.capacities, and the jobs are placed together.",
-        )
-    saving = f"{mass(total['saving_kgco2e'])} ({interval(total['saving_low_kgco2e'], total['saving_high_kgco2e'])})"
-    if total["saving_status"] == "allocated":
-        return (
-            f"The advice saves {saving}.",
-            "The capacity for it is reserved: all jobs can follow at once.",
-        )
-    return (
-        f"The advice could save {saving}.",
-        "Potential: each job is advised for itself, and all may not find room at once.",
-    )
-
-
-def _highlights(total: Mapping[str, Any] | None, queue: Queue) -> list[tuple[str, str]]:
-    moved = sum(queue.actions.get(action, 0) for action in MOVED)
-    values = total or {"baseline_kgco2e": None, "advised_kgco2e": None, "saving_kgco2e": None}
-    status = _CHANGE.get(str(values.get("saving_status")))
-    saving = (
-        (f"saving, {status}", mass(values["saving_kgco2e"]))
-        if status
-        else ("as a sum of savings", "not claimed")
-    )
-    found = [
-        ("CO₂e planned", mass(values["baseline_kgco2e"])),
-        ("CO₂e if all advice is followed", mass(values["advised_kgco2e"])),
-        saving,
-        ("jobs to move or delay", f"{number(moved)} of {number(queue.count)}"),
-    ]
-    if queue.likely_late:
-        found.append(("jobs likely late", number(queue.likely_late)))
-    if queue.over_budget:
-        found.append(("jobs over budget", number(queue.over_budget)))
-    return found
-
-
 def _actions(queue: Queue) -> str:
     counts = [
         f"{number(queue.actions[action])} {words}"
@@ -247,8 +173,6 @@ def _actions(queue: Queue) -> str:
 def _hours_drawing(hours: ComingHours) -> Drawing | None:
     if not hours.curves:
         return None
-    from markupsafe import Markup
-
     description = "; ".join(
         f"{curve.name}: {number(min(known), 3)} to {number(max(known), 3)} gCO2e/kWh"
         for curve in hours.curves
@@ -257,7 +181,6 @@ def _hours_drawing(hours: ComingHours) -> Drawing | None:
     drawn = in_both_widths(
         lambda width: coming_hours(hours.start_utc, hours.curves, hours.windows, width), TITLE, description
     )
-    wide, narrow = (Markup(svg) for svg in drawn)  # noqa: S704  # drawn by this package, which escapes names
     kinds = sorted({kind for found in hours.kinds.values() for kind in found})
     caption = Caption(
         "",
@@ -269,7 +192,7 @@ def _hours_drawing(hours: ComingHours) -> Drawing | None:
             else ""
         ),
     )
-    return Drawing("coming-hours", caption, wide, narrow, [], [_hours_table(hours)])
+    return drawing_with("coming_hours", caption, drawn, [_hours_table(hours)])
 
 
 def _hours_table(hours: ComingHours) -> TableView:

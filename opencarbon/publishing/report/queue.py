@@ -52,6 +52,8 @@ class Queue:
     likely_late, over_budget : int
     planned_kgco2e_by_region : mapping of str to float
         Planned emissions by region of the baseline.
+    devices : set of str
+        Devices of all jobs.
     """
 
     jobs: Sequence[dict[str, Any]]
@@ -61,6 +63,7 @@ class Queue:
     likely_late: int
     over_budget: int
     planned_kgco2e_by_region: Mapping[str, float]
+    devices: set[str]
 
 
 def read_queue(run: Place, *, savers: int) -> Queue:
@@ -80,9 +83,11 @@ def read_queue(run: Place, *, savers: int) -> Queue:
     greatest = saving = None
     actions: Counter[str] = Counter()
     planned: Counter[str] = Counter()
+    devices: set[str] = set()
     count = likely_late = over_budget = 0
     for jobs in job_batches(run, _COLUMNS):
         count += jobs.num_rows
+        devices.update(filter(None, jobs["device"].unique().to_pylist()))
         actions.update(_counted(jobs, "action"))
         likely_late += jobs.filter(pc.greater(jobs["deadline_risk"], pa.scalar(_LIKELY))).num_rows
         over_budget += jobs.filter(pc.equal(jobs["budget_status"], pa.scalar("over_budget"))).num_rows
@@ -98,6 +103,7 @@ def read_queue(run: Place, *, savers: int) -> Queue:
         likely_late=likely_late,
         over_budget=over_budget,
         planned_kgco2e_by_region=dict(planned),
+        devices=devices,
     )
 
 
