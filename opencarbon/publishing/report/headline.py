@@ -11,6 +11,8 @@ from opencarbon.publishing.report.sections import interval
 
 _STANDING: Final = {"potential": "potential", "allocated": "capacity reserved"}
 
+_NO_BASELINE: Final = "A baseline needs current_region, in a zone whose intensity is known."
+
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -32,11 +34,6 @@ def headline(total: Mapping[str, Any] | None, queue: Queue, regions: Rows) -> li
             )
         )
     return lines
-
-
-_NO_BASELINE: Final = (
-    "A baseline needs current_region, or what else the table of rejected and degraded rows names."
-)
 
 
 def _saving_words(total: Mapping[str, Any], regions: Rows) -> tuple[str, str]:
@@ -66,6 +63,7 @@ def _saving_words(total: Mapping[str, Any], regions: Rows) -> tuple[str, str]:
 
 
 def highlights(total: Mapping[str, Any] | None, queue: Queue, rejected: int) -> list[tuple[str, str]]:
+    """Figures of the whole queue: what each is, and its value."""
     moved = sum(queue.actions.get(action, 0) for action in MOVED)
     values = total or {"baseline_kgco2e": None, "advised_kgco2e": None, "saving_kgco2e": None}
     status = _STANDING.get(str(values.get("saving_status")))
