@@ -23,7 +23,7 @@ from opencarbon.publishing.dictionary import dictionary_markdown
 from opencarbon.settings import Settings, masked
 from opencarbon.sources.manifests import (
     check_columns,
-    find_manifests,
+    found_manifests,
     partitions,
     read_partitions,
     scan_job_ids,
@@ -82,16 +82,16 @@ def check_manifests(paths: Sequence[str], settings: Settings, *, as_json: bool) 
         A manifest cannot be read, or none holds a row.
     """
     rules = manifest_rules(load_catalog(settings.devices, settings.regions), settings)
-    files = find_manifests(paths)
-    events = check_columns(files, rules)
-    parts = partitions(files)
-    rows = sum(part.rows for part in parts)
-    if not rows:
-        raise ManifestError("the manifests hold no row")
-    duplicates, kept, violations = scan_job_ids(files, rules), 0, []
-    for planned, rejected in read_partitions(parts, rules, duplicates):
-        kept += planned.num_rows
-        violations.append(rejected)
+    with found_manifests(paths) as files:
+        events = check_columns(files, rules)
+        parts = partitions(files)
+        rows = sum(part.rows for part in parts)
+        if not rows:
+            raise ManifestError("the manifests hold no row")
+        duplicates, kept, violations = scan_job_ids(files, rules), 0, []
+        for planned, rejected in read_partitions(parts, rules, duplicates):
+            kept += planned.num_rows
+            violations.append(rejected)
     found = pa.concat_tables(violations)
     bad = rows - kept
     if as_json:

@@ -157,7 +157,7 @@ def _planned(jobs: pa.Table, rules: Rules) -> pa.Table:
             pq.write_table(jobs, path)
         except (pa.ArrowException, OSError) as problem:
             raise ManifestError(f"jobs hold a column that no manifest can hold: {problem}") from None
-        files = [replace(file, name=_NAME) for file in find_manifests([str(path)])]
+        files = [replace(file, name=_NAME) for file in find_manifests([str(path)], Path(folder))]
         check_columns(files, rules)
         parts = list(read_partitions(partitions(files), rules, scan_job_ids(files, rules)))
     _refuse_rejected([rejected for _, rejected in parts])

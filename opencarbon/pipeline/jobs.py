@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from opencarbon.sources.manifests import (
     ManifestFile,
     Rules,
     check_columns,
-    find_manifests,
+    found_manifests,
     partitions,
     read_partitions,
     scan_job_ids,
@@ -105,7 +106,13 @@ def read_jobs(night: Night, catalog: Catalog, progress: Progress = silent) -> Jo
         A manifest cannot be read, no row can be used, or more rows than ``publish.max_rejected_pct`` were rejected.
     """
     rules = manifest_rules(catalog, night.settings)
-    files = find_manifests(night.manifests)
+    with found_manifests(night.manifests) as files:
+        return _read(night, files, rules, catalog, progress)
+
+
+def _read(
+    night: Night, files: Sequence[ManifestFile], rules: Rules, catalog: Catalog, progress: Progress
+) -> JobsRead:
     events = list(check_columns(files, rules))
     parts = partitions(files, night.settings.run.rows_per_partition)
     duplicates = scan_job_ids(files, rules)
@@ -140,7 +147,7 @@ def read_jobs(night: Night, catalog: Catalog, progress: Progress = silent) -> Jo
 
 def _file_sha256(file: ManifestFile) -> str:
     sha = hashlib.sha256(file.name.encode())
-    with file.filesystem.open_input_stream(file.path) as stream:
+    with file.source.filesystem.open_input_stream(file.source.path) as stream:
         while block := stream.read(_HASH_BLOCK_BYTES):
             sha.update(block)
     return sha.hexdigest()

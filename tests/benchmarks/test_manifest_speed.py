@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from opencarbon.sources.manifests import find_manifests, partitions, read_partitions, scan_job_ids
-from tests.sources.manifest_samples import DEVICES, NOON, RULES_OF_TESTS
+from tests.sources.manifest_samples import DEVICES, NOON, RULES_OF_TESTS, UNUSED
 
 ROWS_PER_PARTITION = 20_000
 
@@ -50,7 +50,7 @@ def least_seconds(work: Callable[[], object], tries: int = 3) -> float:
 
 def read(path: str) -> tuple[int, int]:
     """Rows read, and the most Arrow memory held between two partitions [bytes]."""
-    files = find_manifests([path])
+    files = find_manifests([path], UNUSED)
     duplicates = scan_job_ids(files, RULES_OF_TESTS)
     before = pa.total_allocated_bytes()
     rows, held = 0, 0

@@ -13,7 +13,7 @@ from opencarbon.catalog.names import squeeze
 from opencarbon.sources.manifests import (
     Rules,
     check_columns,
-    find_manifests,
+    found_manifests,
     partitions,
     read_partitions,
     scan_job_ids,
@@ -64,6 +64,10 @@ def write(path: Path, table: pa.Table, **options: Any) -> str:
     return str(path)
 
 
+UNUSED = Path("unused")
+"""Where text would be kept: there is none."""
+
+
 def one_file(tmp_path: Path, table: pa.Table, **options: Any) -> str:
     return write(tmp_path / "queue.parquet", table, **options)
 
@@ -72,11 +76,11 @@ def read_all(
     *paths: str, against: Rules = RULES_OF_TESTS, rows_per_partition: int = 122_880
 ) -> tuple[pa.Table, pa.Table]:
     """Everything in manifests, held to its contracts on the way out."""
-    files = find_manifests(paths)
-    check_columns(files, against)
-    duplicates = scan_job_ids(files, against)
-    parts = partitions(files, rows_per_partition)
-    results = list(read_partitions(parts, against, duplicates))
+    with found_manifests(paths) as files:
+        check_columns(files, against)
+        duplicates = scan_job_ids(files, against)
+        parts = partitions(files, rows_per_partition)
+        results = list(read_partitions(parts, against, duplicates))
     extra = [pa.field(name, carried) for name, carried in against.carry.items()]
     return (
         conform(pa.concat_tables([planned for planned, _ in results]), PLANNED_JOBS, extra=extra),

@@ -12,6 +12,7 @@ from opencarbon.sources.manifests import find_manifests, partitions, scan_job_id
 from tests.sources.manifest_samples import (
     GOOD,
     RULES_OF_TESTS,
+    UNUSED,
     one_file,
     read_all,
     rules,
@@ -26,7 +27,7 @@ def jobs(job_ids: Sequence[str | None]) -> pa.Table:
 
 
 def repeats(tmp_path: Path) -> list[tuple[int, int]]:
-    files = find_manifests([str(tmp_path)])
+    files = find_manifests([str(tmp_path)], UNUSED)
     duplicates = scan_job_ids(files, RULES_OF_TESTS)
     return list(zip(duplicates.positions.tolist(), duplicates.first_positions.tolist(), strict=True))
 
@@ -97,7 +98,7 @@ def test_files_without_rows_do_not_shift_positions(tmp_path: Path) -> None:
 
 def test_no_rows_at_all_repeat_nothing(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", jobs([]))
-    files = find_manifests([str(tmp_path)])
+    files = find_manifests([str(tmp_path)], UNUSED)
     assert 0 == len(scan_job_ids(files, RULES_OF_TESTS))
     assert [] == partitions(files)
 

@@ -17,7 +17,7 @@ from opencarbon.sources.manifests import (
     read_partitions,
     scan_job_ids,
 )
-from tests.sources.manifest_samples import GOOD, RULES_OF_TESTS, one_file, read_all, table_of, write
+from tests.sources.manifest_samples import GOOD, RULES_OF_TESTS, UNUSED, one_file, read_all, table_of, write
 
 
 def jobs(count: int, prefix: str = "job") -> pa.Table:
@@ -35,7 +35,7 @@ def test_manifests_are_sorted_by_name_and_counted_once(
     write(tmp_path / "b.parquet", jobs(2, "b"))
     write(tmp_path / "a.parquet", jobs(1, "a"))
     (tmp_path / "link.parquet").symlink_to(tmp_path / "a.parquet")
-    files = find_manifests(["b.parquet", ".", "./b.parquet", str(tmp_path / "b.parquet")])
+    files = find_manifests(["b.parquet", ".", "./b.parquet", str(tmp_path / "b.parquet")], UNUSED)
     assert [(str(tmp_path / "b.parquet"), 2), ("a.parquet", 1)] == [(file.name, file.rows) for file in files]
 
 
@@ -44,7 +44,7 @@ def test_a_file_without_rows_is_fine_and_gives_no_partition(tmp_path: Path) -> N
     write(tmp_path / "b.parquet", jobs(2))
     planned, rejected = read_all(str(tmp_path))
     assert (planned.num_rows, rejected.num_rows) == (2, 0)
-    assert find_manifests([str(tmp_path / "a.parquet")])[0].rows == 0
+    assert find_manifests([str(tmp_path / "a.parquet")], UNUSED)[0].rows == 0
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_file_without_rows_is_fine_and_gives_no_partition(tmp_path: Path) -> N
 def test_a_file_that_is_no_parquet_is_refused_by_name(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "queue.parquet").write_bytes(content)
     with pytest.raises(ManifestError, match=words) as caught:
-        find_manifests([str(tmp_path / "queue.parquet")])
+        find_manifests([str(tmp_path / "queue.parquet")], UNUSED)
     assert "queue.parquet" in str(caught.value)
 
 
@@ -68,7 +68,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     path = Path(one_file(tmp_path, jobs(100)))
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(ManifestError, match="cut off"):
-        find_manifests([str(path)])
+        find_manifests([str(path)], UNUSED)
 
 
 def test_damage_behind_a_good_footer_is_an_error_of_that_file(tmp_path: Path) -> None:
@@ -83,22 +83,22 @@ def test_damage_behind_a_good_footer_is_an_error_of_that_file(tmp_path: Path) ->
 @pytest.mark.parametrize("paths", [[], [""], ["  "]])
 def test_no_path_is_an_error_and_never_the_current_folder(paths: list[str]) -> None:
     with pytest.raises(ManifestError, match="no manifest is given"):
-        find_manifests(paths)
+        find_manifests(paths, UNUSED)
 
 
 def test_a_file_that_may_not_be_opened_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "queue.parquet").symlink_to(tmp_path / "gone")
     with pytest.raises(ManifestError, match=r"queue\.parquet"):
-        find_manifests([str(tmp_path / "queue.parquet")])
+        find_manifests([str(tmp_path / "queue.parquet")], UNUSED)
 
 
 def test_whole_row_groups_are_put_together_while_they_fit(tmp_path: Path) -> None:
-    files = find_manifests([one_file(tmp_path, jobs(25), row_group_size=4)])
+    files = find_manifests([one_file(tmp_path, jobs(25), row_group_size=4)], UNUSED)
     assert shape(partitions(files, 9)) == [(0, 8, (0, 1), 0), (8, 8, (2, 3), 0), (16, 9, (4, 5, 6), 0)]
 
 
 def test_a_large_row_group_is_cut(tmp_path: Path) -> None:
-    files = find_manifests([one_file(tmp_path, jobs(25), row_group_size=20)])
+    files = find_manifests([one_file(tmp_path, jobs(25), row_group_size=20)], UNUSED)
     assert shape(partitions(files, 8)) == [
         (0, 8, (0,), 0),
         (8, 8, (0,), 8),
@@ -110,12 +110,12 @@ def test_a_large_row_group_is_cut(tmp_path: Path) -> None:
 def test_no_partition_spans_two_files(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", jobs(3, "a"))
     write(tmp_path / "b.parquet", jobs(3, "b"))
-    assert [part.rows for part in partitions(find_manifests([str(tmp_path)]))] == [3, 3]
+    assert [part.rows for part in partitions(find_manifests([str(tmp_path)], UNUSED))] == [3, 3]
 
 
 def test_partitions_of_no_rows_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        partitions(find_manifests([one_file(tmp_path, jobs(3))]), 0)
+        partitions(find_manifests([one_file(tmp_path, jobs(3))], UNUSED), 0)
 
 
 @pytest.mark.parametrize("row_group_size", [1, 3, 7, 50])
@@ -131,7 +131,7 @@ def test_rows_are_the_same_however_they_are_cut(
 
 
 def test_a_partition_read_alone_is_the_same_as_in_the_stream(tmp_path: Path) -> None:
-    files = find_manifests([one_file(tmp_path, jobs(40), row_group_size=30)])
+    files = find_manifests([one_file(tmp_path, jobs(40), row_group_size=30)], UNUSED)
     duplicates = scan_job_ids(files, RULES_OF_TESTS)
     parts = partitions(files, 7)
     streamed = list(read_partitions(parts, RULES_OF_TESTS, duplicates))
@@ -140,7 +140,7 @@ def test_a_partition_read_alone_is_the_same_as_in_the_stream(tmp_path: Path) -> 
 
 
 def test_partitions_in_any_order_keep_their_rows(tmp_path: Path) -> None:
-    files = find_manifests([one_file(tmp_path, jobs(20), row_group_size=20)])
+    files = find_manifests([one_file(tmp_path, jobs(20), row_group_size=20)], UNUSED)
     duplicates = scan_job_ids(files, RULES_OF_TESTS)
     chosen = [part for part in reversed(partitions(files, 5)) if part.first_row != 5]
     rows = [planned["row"].to_pylist() for planned, _ in read_partitions(chosen, RULES_OF_TESTS, duplicates)]
@@ -148,7 +148,7 @@ def test_partitions_in_any_order_keep_their_rows(tmp_path: Path) -> None:
 
 
 def test_partitions_and_duplicates_travel_between_processes(tmp_path: Path) -> None:
-    files = find_manifests([one_file(tmp_path, jobs(5))])
+    files = find_manifests([one_file(tmp_path, jobs(5))], UNUSED)
     part, duplicates = pickle.loads(  # noqa: S301 - made two lines above
         pickle.dumps((partitions(files)[0], scan_job_ids(files, RULES_OF_TESTS)))
     )
@@ -158,7 +158,7 @@ def test_partitions_and_duplicates_travel_between_processes(tmp_path: Path) -> N
 
 def test_a_file_that_shrinks_between_scan_and_reading_is_an_error(tmp_path: Path) -> None:
     path = one_file(tmp_path, jobs(40))
-    files = find_manifests([path])
+    files = find_manifests([path], UNUSED)
     duplicates = scan_job_ids(files, RULES_OF_TESTS)
     write(Path(path), jobs(10))
     with pytest.raises(ManifestError, match="changed while it was read"):
@@ -201,6 +201,6 @@ def test_a_dictionary_that_changes_between_row_groups_is_read(tmp_path: Path) ->
 
 
 def test_columns_are_checked_before_any_row(tmp_path: Path) -> None:
-    files = find_manifests([one_file(tmp_path, jobs(3).drop_columns(["device"]))])
+    files = find_manifests([one_file(tmp_path, jobs(3).drop_columns(["device"]))], UNUSED)
     with pytest.raises(ManifestError, match="required column 'device' is missing"):
         check_columns(files, RULES_OF_TESTS)

@@ -113,7 +113,7 @@ BROKEN: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 ]
 
 # Codes that need a column of another type than the rest, tested with the spelling of values.
-OF_SPELLING = {"wrong_type", "not_utf8", "naive_timestamp", "not_whole"}
+OF_SPELLING = {"wrong_type", "not_utf8", "naive_timestamp", "not_whole", "unreadable_row"}
 
 
 def jobs_around(changes: dict[str, Any]) -> pa.Table:

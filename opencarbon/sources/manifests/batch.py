@@ -31,6 +31,7 @@ _WANTED_WORDS: Final = {
     "string": "text",
     "double": "a number",
     "int64": "a whole number",
+    "bool": "true or false",
     "date32[day]": "a date such as 2026-11-22",
     "timestamp[us, tz=UTC]": "a time such as 2026-11-22T10:00:00Z",
 }

@@ -11,6 +11,7 @@ import pyarrow as pa
 from opencarbon.errors import ConfigError, ManifestError
 from opencarbon.sources.manifests.files import ManifestFile
 from opencarbon.sources.manifests.spelling import type_problem
+from opencarbon.sources.manifests.text_files import PROBLEM
 from opencarbon.tables.columns import all_columns
 from opencarbon.tables.contracts import PUBLISHED
 from opencarbon.tables.events import Event
@@ -194,7 +195,7 @@ def _violations(file: ManifestFile, rules: Rules) -> Iterator[str]:
 
 def _ignored(file: ManifestFile, rules: Rules) -> Iterator[Event]:
     found = column_names(file.schema, rules)
-    others = [name for name in file.schema.names if name not in found.values()]
+    others = [name for name in file.schema.names if name not in (*found.values(), PROBLEM)]
     if others:
         detail = f"{len(others)} columns are no part of planned jobs and were ignored: {_quoted(others)}"
         yield Event("info", _EVENT_SOURCE, file.name, "columns_ignored", detail)

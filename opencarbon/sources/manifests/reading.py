@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from opencarbon.sources.manifests.arrow import AnyArray, BoolArray, IntArray
+from opencarbon.sources.manifests.arrow import AnyArray, BoolArray, IntArray, true_rows, where
 from opencarbon.sources.manifests.batch import Batch, read_batch
 from opencarbon.sources.manifests.checks import broken_rules, work_sources
 from opencarbon.sources.manifests.columns import INPUT_COLUMNS, Rules, column_names
@@ -13,6 +13,8 @@ from opencarbon.sources.manifests.duplicates import DuplicateRows
 from opencarbon.sources.manifests.names import as_given, shown
 from opencarbon.sources.manifests.partitions import Partition, consecutive, partition_tables
 from opencarbon.sources.manifests.rules import RULES, Broken
+from opencarbon.sources.manifests.spelling import plain
+from opencarbon.sources.manifests.text_files import PROBLEM
 from opencarbon.tables.conform import schema_with
 from opencarbon.tables.inputs import PLANNED_JOBS, REJECTED_ROWS
 
@@ -68,12 +70,27 @@ def read_partitions(
         A file cannot be read.
     """
     for run in consecutive(parts):
-        columns = list(column_names(run[0].file.schema, rules).values())
+        schema = run[0].file.schema
+        columns = list(column_names(schema, rules).values()) + [PROBLEM] * (PROBLEM in schema.names)
         for partition, table in zip(run, partition_tables(run, columns), strict=True):
             batch, broken = read_batch(table, partition, rules)
             broken += broken_rules(batch, partition, rules, duplicates)
-            once = list(_one_for_each_column(broken, batch.rows))
+            once = list(_one_for_each_column(_without_lost_rows(broken, table), batch.rows))
             yield _planned(batch, partition, rules, once), _rejected(batch, partition, rules, once)
+
+
+def _without_lost_rows(broken: Sequence[Broken], table: pa.Table) -> list[Broken]:
+    """Say of a row that could not be taken apart that alone: all its columns are missing."""
+    if PROBLEM not in table.column_names:
+        return list(broken)
+    problems = table[PROBLEM]
+    lost = where(true_rows(plain(problems).is_valid()))
+    told = Broken("unreadable_row", "job_id", lost, lambda row: {"problem": problems[row].as_py()})
+    others = (
+        Broken(fault.code, fault.column, fault.rows[~np.isin(fault.rows, lost)], fault.words)
+        for fault in broken
+    )
+    return [told, *others]
 
 
 def _one_for_each_column(broken: Iterable[Broken], rows: int) -> Iterator[Broken]:

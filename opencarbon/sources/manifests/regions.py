@@ -27,6 +27,7 @@ from opencarbon.sources.manifests.texts import distinct, take_texts
 
 _FAULTS: Final = ("malformed_region", "unknown_region", "null_item", "not_utf8")
 _NO_FAULT: Final = -1
+_NONE: Final = "none"
 _FORMS: Final = ", aws:*, country:DE or *"
 
 
@@ -66,7 +67,7 @@ def allowed_regions(given: AnyColumn, rules: Rules) -> tuple[pa.StringArray, lis
     Parameters
     ----------
     given : pa.ChunkedArray
-        Lists of text, or text with items between semicolons.
+        Lists of text, or text with items between semicolons; ``none`` is an empty list.
     rules : Rules
 
     Returns
@@ -80,6 +81,7 @@ def allowed_regions(given: AnyColumn, rules: Rules) -> tuple[pa.StringArray, lis
         return _lists(array, rules)
     whole = text(array)
     codes, texts = distinct(as_text(whole.values))
+    texts = ["" if one.strip().casefold() == _NONE else one for one in texts]
     joined, broken = _lists(pc.split_pattern(pa.array(texts, pa.string()), ";"), rules)
     wrong = [Broken(code, "allowed_regions", where(rows)) for code, rows in whole.wrong.items()]
     return take_texts(joined.to_pylist(), codes), wrong + [_spread(fault, codes) for fault in broken]

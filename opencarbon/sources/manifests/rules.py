@@ -29,6 +29,9 @@ class Rule:
 
 
 RULES: Final[dict[str, Rule]] = {
+    "unreadable_row": Rule(
+        "{problem}", "write the row anew: as many fields as the header has, or one JSON object, in UTF-8"
+    ),
     "missing": Rule("{column} is missing", "give every job its {column}"),
     "wrong_type": Rule("{column} {value} is not read as {wanted}", "write {column} as {wanted}"),
     "not_utf8": Rule("{column} holds bytes that are not UTF-8", "write text as UTF-8"),

@@ -22,6 +22,8 @@ from opencarbon.sources.manifests.arrow import (
 
 _TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
 _MICROSECONDS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_TRUTHS: Final = (("true", "yes", "1"), ("false", "no", "0"))
+"""Text that is true, and text that is false, in any case."""
 _NUMBER: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _WHOLE_NUMBER: Final = r"^\+?(-?[0-9]+)\.?0*$"
 _DATE: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
@@ -98,10 +100,10 @@ def spelled(values: AnyColumn, wanted: pa.DataType, *, naive_as_utc: bool) -> Sp
         return Spelled(nulls(len(array), wanted))
     if pt.is_string(wanted):
         return text(array)
-    if pt.is_boolean(wanted):
-        return Spelled(array)
     if _is_text(array.type):
         return _from_text(text(array), wanted, naive_as_utc=naive_as_utc)
+    if pt.is_boolean(wanted):
+        return Spelled(array)
     if pt.is_floating(wanted):
         numbers = array.cast(pa.float64(), safe=False)
         return Spelled(null_where(pc.is_nan(numbers), numbers))
@@ -162,10 +164,10 @@ def _is_list(found: pa.DataType) -> bool:
 
 
 def _can_become(found: pa.DataType, wanted: pa.DataType, *, is_utc: bool) -> bool:
-    if pt.is_boolean(wanted):
-        return bool(pt.is_boolean(found))
     if _is_text(found):
         return True
+    if pt.is_boolean(wanted):
+        return bool(pt.is_boolean(found))
     if pt.is_string(wanted):
         return bool(pt.is_integer(found))
     if pt.is_timestamp(wanted):
@@ -190,9 +192,19 @@ def _from_text(given: Spelled, wanted: pa.DataType, *, naive_as_utc: bool) -> Sp
         result = _times_from_text(trimmed, naive_as_utc=naive_as_utc)
     elif pt.is_date(wanted):
         result = _dates_from_text(trimmed)
+    elif pt.is_boolean(wanted):
+        result = _truths_from_text(trimmed)
     else:
         result = _numbers_from_text(trimmed, wanted)
     return Spelled(result.values, dict(given.wrong) | dict(result.wrong))
+
+
+def _truths_from_text(trimmed: pa.StringArray) -> Spelled:
+    lower = pc.utf8_lower(trimmed)
+    is_true, is_false = (pc.is_in(lower, value_set=pa.array(words)) for words in _TRUTHS)
+    is_other = pc.and_(trimmed.is_valid(), pc.invert(pc.or_(is_true, is_false)))
+    values = null_where(pc.invert(pc.or_(is_true, is_false)), is_true)
+    return Spelled(values, {"wrong_type": true_rows(is_other)})
 
 
 def _dates_from_text(trimmed: pa.StringArray) -> Spelled:
