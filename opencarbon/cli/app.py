@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from opencarbon.cli.backfill_app import backfill
 from opencarbon.cli.calls import call
+from opencarbon.cli.init_app import init
 from opencarbon.cli.options import (
     AsOf,
     Config,
@@ -37,6 +38,7 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
+app.command(init)
 app.command(backfill)
 app.command(pull)
 app.command(store)
