@@ -27,6 +27,7 @@ from opencarbon.cli.options import (
 from opencarbon.cli.pull_app import pull
 from opencarbon.cli.release_app import release
 from opencarbon.cli.report_app import report
+from opencarbon.cli.show_app import show
 from opencarbon.cli.store import store
 from opencarbon.errors import ConfigError
 
@@ -39,6 +40,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(init)
+app.command(show)
 app.command(backfill)
 app.command(pull)
 app.command(store)
