@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from opencarbon.cli.backfill_app import backfill
 from opencarbon.cli.calls import call
+from opencarbon.cli.export_app import export
 from opencarbon.cli.init_app import init
 from opencarbon.cli.options import (
     AsOf,
@@ -46,6 +47,7 @@ app.command(pull)
 app.command(store)
 app.command(release)
 app.command(report)
+app.command(export)
 
 
 @app.command
