@@ -38,8 +38,8 @@ _READING: Final = Template("""\
 A table is a folder of `part-N.parquet` files; read the folder, as the last night may have written more of them than the one
 before. Every key that refers to another table resolves; joins are by columns of the same name.
 
-**Sums.** `meta_columns.aggregation` says of every measure how it adds up: `sum`, `mean_weighted_by_...` and so on, or
-`none`. The ends of intervals never add up, for jobs on one device or in one zone share their errors: take sums of the run,
+**Sums.** `meta_columns.aggregation` says of every measure how it adds up: `sum`, `max`, `energy_weighted_mean` (by
+`facility_energy_kwh`), or `none`. The ends of intervals never add up, for jobs on one device or in one zone share their errors: take sums of the run,
 of teams, projects, devices and regions with their intervals from `fact_total`.
 
 ## Reading

@@ -81,7 +81,10 @@ def test_a_required_column_needs_a_major_version() -> None:
 
 @pytest.mark.parametrize(
     ("part", "value"),
-    [("name", "jobs_2"), ("type", "string"), ("unit", "kg"), ("nullable", True), ("maximum", 5.0)],
+    [
+        *(("name", "jobs_2"), ("type", "string"), ("unit", "kg"), ("nullable", True), ("maximum", 5.0)),
+        *(("minimum", -1.0), ("aggregation", "none"), ("allowed", ["a"])),
+    ],
 )
 def test_any_change_to_a_column_needs_a_major_version(part: str, value: object) -> None:
     stored, current = _changed(version="1.1")
@@ -92,3 +95,21 @@ def test_any_change_to_a_column_needs_a_major_version(part: str, value: object) 
 @pytest.mark.parametrize("change", [{"key": ["scope"]}, {"references": []}, {"keeps_manifest_order": True}])
 def test_a_change_of_key_order_or_references_needs_a_major_version(change: dict[str, object]) -> None:
     assert "major" in str(refusal(*_changed(version="1.9", **change)))
+
+
+def test_a_column_that_goes_or_moves_needs_a_major_version() -> None:
+    stored, current = _changed(version="1.9")
+    del current["columns"][3]
+    assert "major" in str(refusal(stored, current))
+    stored, current = _changed(version="1.9")
+    current["columns"][3:5] = current["columns"][4:2:-1]
+    assert "major" in str(refusal(stored, current))
+
+
+@pytest.mark.parametrize("change", ["unit", "maximum", "aggregation", "description"])
+def test_a_change_that_nobody_stored_fails(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    current = snapshot_of(PUBLISHED["fact_total"])
+    current["columns"][2][change] = "another"
+    monkeypatch.setattr("tests.tables.test_contracts.snapshot_of", lambda _: current)
+    with pytest.raises(AssertionError, match="raise its version"):
+        test_a_contract_is_the_one_stored("fact_total")
