@@ -49,7 +49,8 @@ of teams, projects, devices and regions with their intervals from `fact_total`.
 - **pandas**: `pd.read_parquet("rec_job")`. **Polars**: `pl.scan_parquet("rec_job/*.parquet")`. **pyarrow**:
   `pyarrow.dataset.dataset("rec_job")`.
 - **Power BI**: *Get data, Folder* on a table's folder (or *Parquet* on its one file), then combine; relate `dim_*` to
-  `fact_*` and `rec_*` by key. **Tableau**: *Parquet file*; one connection a table, related by key.
+  `fact_*` and `rec_*` by key. **Tableau**: DuckDB's connector and `views.sql`; or an extract made by Hyper,
+  `CREATE TABLE rec_job AS (SELECT * FROM external('rec_job/part-0.parquet'))`.
 - **Athena**: `athena.sql`, two folders up, holds the statements. **Excel**: a query on the folder, as Power BI.
 
 ## Other runs

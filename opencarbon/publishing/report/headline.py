@@ -20,19 +20,16 @@ def headline(total: Mapping[str, Any] | None, queue: Queue, regions: Rows) -> li
     """What the run found, in sentences: what it says, and what is to be known of it."""
     if total is None or total["baseline_kgco2e"] is None:
         return [(f"{number(queue.count)} jobs are planned; none of them has a baseline.", _NO_BASELINE)]
-    planned = f"{number(total['jobs'])} planned jobs will emit about {mass(total['baseline_kgco2e'])} of CO₂e"
+    known = total["jobs"] - total["jobs_without_baseline"]
+    planned = f"{number(known)} planned jobs will emit about {mass(total['baseline_kgco2e'])} of CO₂e"
     low_high = interval(total["baseline_low_kgco2e"], total["baseline_high_kgco2e"])
     lines = [
         (f"{planned} ({low_high}).", "80 % intervals; attributed, location-based, of the final runs only.")
     ]
     lines.append(_saving_words(total, regions))
     if total["jobs_without_baseline"]:
-        lines.append(
-            (
-                "",
-                f"{number(total['jobs_without_baseline'])} of them have no baseline, and are not in these sums.",
-            )
-        )
+        more = number(total["jobs_without_baseline"])
+        lines.append(("", f"{more} more have no baseline, and are in none of these sums."))
     return lines
 
 
