@@ -110,6 +110,8 @@ def check_manifests(paths: Sequence[str], settings: Settings, *, as_json: bool) 
         console.print(f"{rule['count_all']:8} x {rule['rule_code']}")
     for event in events:
         console.print(printable(event.detail))
+    if found.num_rows:
+        console.print("rows are counted from 0, the header of a CSV file left out")
     plural = "manifest" if len(files) == 1 else "manifests"
     console.print(f"{rows} rows in {len(files)} {plural}: {kept} can be planned, {bad} break a rule")
     return 2 if bad else 0

@@ -66,8 +66,10 @@ def _days(hours: Sequence[datetime]) -> str:
     """Names of days below their midnights; the first hour has one too."""
     line = [" "] * len(hours)
     free = 0
+    midnights = [at for at, hour in enumerate(hours) if hour.hour == 0]
     for at, hour in enumerate(hours):
-        if (at == 0 or hour.hour == 0) and at >= free:
+        is_crowded = at == 0 and bool(midnights) and 0 < midnights[0] <= len("Mon 22:00")
+        if (at == 0 or hour.hour == 0) and at >= free and not is_crowded:
             name = f"{hour:%a %d %b}" if hour.hour == 0 else f"{hour:%a %H:%M}"
             room = name[: len(hours) - at]
             line[at : at + len(room)] = room

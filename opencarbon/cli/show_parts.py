@@ -30,6 +30,10 @@ def print_hours(
             f"{what}: its hours are not in this release; the figures above rest on {kind or 'unknown'} data",
         )
         return
+    if len(set(hours.values)) == 1:
+        flat = short(hours.values[0])
+        say(console, f"{what}: {hours.zone}, {flat} gCO2e/kWh in every hour, {', '.join(hours.kinds)}")
+        return
     width = min(console.width - 7, 96)
     last = hours.start_utc + min(width, len(hours.values)) * HOUR
     is_seen = any(start < last and finish > hours.start_utc for start, finish in marked)

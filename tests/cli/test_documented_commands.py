@@ -16,10 +16,7 @@ from cyclopts import App, CycloptsError
 from opencarbon.cli.app import app
 
 ROOT: Final = Path(__file__).parents[2]
-PAGES: Final = (
-    *("README.md", "configs/operations/README.md"),
-    *("configs/example/slurm/README.md", "configs/example/kueue/README.md"),
-)
+PAGES: Final = ("README.md", "configs/operations/README.md")
 UNITS: Final = ROOT / "configs/operations"
 FLOWS: Final = re.compile(r"\bpython flows/(\w+)\.py")
 

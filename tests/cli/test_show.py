@@ -126,7 +126,7 @@ class TestPlot:
     def test_columns_grow_from_zero_to_the_greatest(self) -> None:
         lines = list(hour_columns([0, 4, 8, None], START, height=1))
         assert lines[0] == "    8  ▄█ "  # the label of the greatest, then a column for each hour
-        assert lines[-1] == "      Mon"  # what there is room for
+        assert lines[-1] == "        Tu"  # what there is room for
 
     def test_marks_stand_below_the_hours_that_a_stretch_touches(self) -> None:
         stretch = (START + 1.5 * HOUR, START + 3 * HOUR)
@@ -136,6 +136,10 @@ class TestPlot:
     def test_days_are_named_at_midnight(self) -> None:
         (*_, days) = hour_columns([1.0] * 40, START + 2 * HOUR, height=1)
         assert days == "      Tue 17 Nov              Wed 18 Nov"
+
+    def test_the_first_hour_has_no_name_where_a_day_follows_at_once(self) -> None:
+        (*_, days) = hour_columns([1.0] * 40, START, height=1)
+        assert days == "        Tue 17 Nov              Wed 18 Nov"
 
     def test_nothing_known_draws_nothing(self) -> None:
         assert list(hour_columns([None, None], START)) == []

@@ -28,8 +28,9 @@ def headline(total: Mapping[str, Any] | None, queue: Queue, regions: Rows) -> li
     ]
     lines.append(_saving_words(total, regions))
     if total["jobs_without_baseline"]:
-        more = number(total["jobs_without_baseline"])
-        lines.append(("", f"{more} more have no baseline, and are in none of these sums."))
+        more = total["jobs_without_baseline"]
+        words = "has no baseline, and is" if more == 1 else "have no baseline, and are"
+        lines.append(("", f"{number(more)} more {words} in none of these sums."))
     return lines
 
 
