@@ -32,6 +32,7 @@ from opencarbon.tables.columns import TYPES
 
 Form = Literal["sci", "codecarbon", "huggingface"]
 _ROWS_AT_ONCE: Final = 65_536
+_TOLD_EVERY: Final = 5_000
 _SUFFIXES: Final[dict[Form, tuple[str, ...]]] = {
     "sci": (".csv", ".parquet"),
     "codecarbon": (".csv",),
@@ -96,6 +97,17 @@ def _refuse_missing(exchange: Exchange) -> None:
         )
 
 
+def _jobs(run: Place, exchange: Exchange, jobs: frozenset[str]) -> Iterator[Row]:
+    """Jobs to exchange, with a bar of how many have been looked at."""
+    total = exchange.run["jobs_read"] - exchange.run["jobs_rejected"]
+    with shown_progress(Console(stderr=True)) as progress:
+        for job in jobs_to_exchange(run, exchange, jobs):
+            done = exchange.given + exchange.without_figure
+            if done % _TOLD_EVERY == 0 or done == total:
+                progress("export jobs", done, total)
+            yield job
+
+
 def _write_text(file: TextIO, run: Place, exchange: Exchange, form: Form, jobs: frozenset[str]) -> None:
     if form == "huggingface":
         file.writelines(
@@ -106,7 +118,7 @@ def _write_text(file: TextIO, run: Place, exchange: Exchange, form: Form, jobs: 
     columns: Sequence[str] = CODECARBON_COLUMNS if form == "codecarbon" else list(SCI_COLUMNS)
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)
-    for job in jobs_to_exchange(run, exchange, jobs):
+    for job in _jobs(run, exchange, jobs):
         rows = [codecarbon_row(job, exchange)] if form == "codecarbon" else sci_rows(job, exchange)
         writer.writerows([csv_cell(row.get(name)) for name in columns] for row in rows)
 
@@ -115,7 +127,7 @@ def _write_parquet(path: Path, run: Place, exchange: Exchange, jobs: frozenset[s
     schema = pa.schema([(name, TYPES[kind]) for name, kind in SCI_COLUMNS.items()])
     with pq.ParquetWriter(path, schema) as writer:
         rows: list[dict[str, Any]] = []
-        for job in jobs_to_exchange(run, exchange, jobs):
+        for job in _jobs(run, exchange, jobs):
             rows += sci_rows(job, exchange)
             if len(rows) >= _ROWS_AT_ONCE:
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))
