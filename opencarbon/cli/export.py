@@ -13,7 +13,9 @@ from typing import Any, Final, Literal, TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from rich.console import Console
 
+from opencarbon.cli.night import shown_progress
 from opencarbon.cli.tables import console_for
 from opencarbon.errors import ConfigError, PublishError
 from opencarbon.pipeline.files import output_file
@@ -27,6 +29,7 @@ from opencarbon.publishing.interchange import (
     jobs_to_exchange,
     sci_rows,
 )
+from opencarbon.publishing.interchange.jobs import Row
 from opencarbon.sources.places import Place
 from opencarbon.tables.columns import TYPES
 
