@@ -16,16 +16,19 @@ import obstore
 import pyarrow.parquet as pq
 import pytest
 
+from opencarbon.cli import main
 from opencarbon.errors import PublishConflictError, PublishError
 from opencarbon.publishing import objects
 from opencarbon.publishing.layout import Layout
 from opencarbon.publishing.parquet import part_places, read_table
 from opencarbon.publishing.records import Staged, describe, tables_of_record, whole_run
 from opencarbon.publishing.release import PublishOutcome, publish
+from opencarbon.publishing.report import report_page
 from opencarbon.sources import object_versions
 from opencarbon.sources.object_locations import RETRIES
 from opencarbon.sources.object_versions import objects_below
 from opencarbon.sources.places import Place
+from tests.example import Release
 from tests.publishing.runs import CONTRACTS, FEWEST, as_of, publish_run, run_of, stage_run, tables_of
 from tests.s3_server import FAST, S3, s3_server
 
@@ -377,3 +380,22 @@ def test_wherever_a_publisher_dies_readers_see_one_run_and_the_next_one_repairs(
         assert stored <= history(one)
         assert len(stored) == 2
         assert objects_below(layout_of(one).runs / SUNDAY) == {}
+
+
+def test_a_run_on_an_object_store_is_shown_reported_and_exported(
+    root: str, example: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = example.root / "v1"
+    for path in (base / "manifest.json", *(base / "runs").rglob("*")):
+        if path.is_file():
+            (Place.of(root) / "v1" / str(path.relative_to(base))).write_bytes(path.read_bytes())
+    words = ("--release", root)
+    for here, there in (("show", ["gpt-4"]), ("export", ["--format", "sci"])):
+        told = []
+        for place in (words, ("--release", str(example.root))):
+            assert main([here, *there, *place]) == 0
+            told.append(capsys.readouterr().out)
+        assert told[0] == told[1]
+        assert told[0]
+    assert main(["report", *words, "--out", str(tmp_path / "page.html")]) == 0
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == report_page(example.latest.resolve())
