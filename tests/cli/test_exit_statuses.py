@@ -136,10 +136,17 @@ class TestNothingPublished:
     def test_no_such_manifest(self, run: Run) -> None:
         self.refused(run(manifest=str(self.folder / "none.parquet")), "none.parquet does not exist")
 
-    def test_a_manifest_that_is_not_parquet(self, run: Run) -> None:
-        (self.folder / "jobs.csv").write_text("job_id,device\n", encoding="utf-8")
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("jobs.txt", "is not Parquet"),
+            ("jobs.csv", "no column says how much work a job is"),
+        ],
+    )
+    def test_a_manifest_that_is_none(self, run: Run, name: str, words: str) -> None:
+        (self.folder / name).write_text("job_id,device,device_count\na,H100,8\n", encoding="utf-8")
 
-        self.refused(run(manifest=str(self.folder / "jobs.csv")), "is not Parquet")
+        self.refused(run(manifest=str(self.folder / name)), words)
 
     def test_a_required_column_that_is_missing(self, run: Run) -> None:
         queue = write_queue(self.folder / "q.parquet", device=None)
