@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from opencarbon.publishing.dictionary import MEANING
 from opencarbon.publishing.drawings import Drawing, SourceList, drawing_with
@@ -44,8 +45,6 @@ _SAVERS: Final = 12
 _STATIC_ROWS: Final = 50
 _REJECTED: Final = 100
 _SCOPES: Final = ("team", "project", "device", "region")
-_CITING: Final = ("dim_region", "dim_device", "fact_device_fit", "fact_grid_intensity_hourly", "dim_zone")
-"""Small tables whose rows name sources."""
 _JOB_SOURCES: Final = ("fit_source_id", "power_source_id", "intensity_source_id")
 _CONTENTS: Final = (
     *(("to-do", "What to do"), ("regions", "Regions"), ("hours", "Coming hours"), ("jobs", "All jobs")),
@@ -95,7 +94,7 @@ def report_page(directory: Path | Place) -> str:
     hours = coming_hours_of(run, as_of_utc, queue, facts.regions)
     total = next((row for row in facts.totals if row["scope"] == "run"), None)
     rejected, rejected_count = _rejected(run)
-    listed = _sources(run)
+    listed = _sources(run, queue, facts.regions)
     script = files("opencarbon.publishing").joinpath("templates/report.js").read_text(encoding="utf-8")
     return render(
         "report.html",
@@ -147,9 +146,18 @@ def _rejected(run: Place) -> tuple[list[dict[str, Any]], int]:
     return rows, count
 
 
-def _sources(run: Place) -> SourceList:
-    """Sources that the tables of the run name."""
-    tables = [read_table(run, name) for name in _CITING]
+def _sources(run: Place, queue: Queue, regions: Rows) -> SourceList:
+    """Sources of the jobs, of their devices, and of the regions that the page shows."""
+    shown = {row["region"] for row in regions if row["jobs"]} | set(queue.planned_kgco2e_by_region)
+    zones = {row["zone"] for row in regions if row["region"] in shown and row["zone"]}
+    cited = {
+        "dim_region": ("region", shown),
+        "dim_zone": ("zone", zones),
+        "fact_grid_intensity_hourly": ("zone", zones),
+        "dim_device": ("device", queue.devices),
+        "fact_device_fit": ("device", queue.devices),
+    }
+    tables = [_rows_of(read_table(run, name), column, names) for name, (column, names) in cited.items()]
     named = [set[str]() for _ in _JOB_SOURCES]
     for group in read_row_groups(run, "fact_job_estimate", columns=_JOB_SOURCES):
         for found, column in zip(named, _JOB_SOURCES, strict=True):
@@ -159,6 +167,10 @@ def _sources(run: Place) -> SourceList:
         for column, found in zip(_JOB_SOURCES, named, strict=True)
     ]
     return SourceList.of(tables, read_table(run, "dim_source"))
+
+
+def _rows_of(table: pa.Table, column: str, names: set[str]) -> pa.Table:
+    return table.filter(pc.is_in(table[column], value_set=pa.array(sorted(names), pa.string())))
 
 
 def _actions(queue: Queue) -> str:
@@ -220,13 +232,13 @@ def _job_cells(job: Mapping[str, Any]) -> list[Cell]:
     plan = job["plan_status"]
     return [
         Cell(job["job_id"], small=owner),
-        Cell(job["device"], small=f"× {number(job['device_count'])}"),  # noqa: RUF001
         Cell(ACTIONS[job["action"]], small="" if plan == "ok" else plan.replace("_", " ")),
+        saving_cell(job),
+        Cell(mass(job["total_kgco2e"]), numeric=True, small=job["status"] or ""),
         Cell(job["baseline_region"] or NOT_KNOWN),
         Cell(job["advised_region"] or NOT_KNOWN),
         Cell(moment(job["advised_start_utc"])),
-        Cell(mass(job["total_kgco2e"]), numeric=True, small=job["status"] or ""),
-        saving_cell(job),
+        Cell(job["device"], small=f"× {number(job['device_count'])}"),  # noqa: RUF001
         Cell(risk(job["deadline_risk"]), numeric=True),
     ]
 

@@ -63,8 +63,8 @@ def what_to_do(savers: Rows) -> TableView:
 
 
 def saving_cell(job: Mapping[str, Any]) -> Cell:
-    """A saving with its interval below."""
-    if job["saving_kgco2e"] is None:
+    """A saving with its interval below; a job without advice has none."""
+    if job["saving_kgco2e"] is None or job["action"] == "none":
         return Cell(NOT_KNOWN, numeric=True)
     of = "" if job["saving_pct"] is None else f" ({round(job['saving_pct'])} %)"
     below = (

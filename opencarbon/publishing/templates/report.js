@@ -34,16 +34,19 @@
   };
   const cells = job => [
     [job.id, [job.team, job.project, job.model].filter(Boolean).join(" · "), false],
-    [job.device, "× " + short(job.count, 15), false],
     [data.actions[job.action], job.plan === "ok" ? "" : job.plan.replaceAll("_", " "), false],
+    job.saving === null || job.action === "none" ? [DASH, "", true]
+      : [mass(job.saving) + (job.planned ? ` (${Math.round(100 * job.saving / job.planned)} %)` : ""),
+        job.low === null ? "" : `${mass(job.low)} to ${mass(job.high)}`, true],
+    [mass(job.planned), job.status || "", true],
     [job.from || DASH, "", false],
     [job.to || DASH, "", false],
     [moment(job.start), "", false],
-    [mass(job.planned), job.status || "", true],
-    [mass(job.saving) + (job.saving !== null && job.planned ? ` (${Math.round(100 * job.saving / job.planned)} %)` : ""), job.low === null ? "" : `${mass(job.low)} to ${mass(job.high)}`, true],
+    [job.device, "× " + short(job.count, 15), false],
     [job.late === null ? DASH : job.late + " %", "", true],
   ];
-  const KEYS = ["id", "device", "action", "from", "to", "start", "planned", "saving", "late"];
+  const KEYS = ["id", "action", "saving", "planned", "from", "to", "start", "device", "late"];
+  const GREATEST_FIRST = ["saving", "planned", "late"];
 
   const table = document.getElementById("jobs-table"), body = table.tBodies[0];
   const search = document.getElementById("jobs-search"), count = document.getElementById("jobs-count");
@@ -92,8 +95,8 @@
     head.replaceChildren(button);
     button.addEventListener("click", () => {
       const again = KEYS[at] === key;
-      down = again ? !down : at > 5;
       key = KEYS[at];
+      down = again ? !down : GREATEST_FIRST.includes(key);
       for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       update();
