@@ -152,7 +152,7 @@ class TestNames:
         browser.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
         opened(browser, odd).find_element(By.ID, "jobs-csv").send_keys(Keys.ENTER)
         path = tmp_path / "jobs.csv"
-        for _ in range(100):
+        for _ in range(400):
             if path.exists() and path.stat().st_size:
                 break
             time.sleep(0.05)
