@@ -1,5 +1,6 @@
 """Manifests of text: CSV and JSON lines say what Parquet says, and what is wrong with a row costs that row alone."""
 
+import csv as standard_csv
 import gzip
 import json
 from datetime import UTC, datetime
@@ -9,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from opencarbon.errors import ManifestError
 from opencarbon.sources.manifests import check_columns, found_manifests
@@ -126,6 +129,38 @@ class TestAlike:
         )
         planned, _ = read_all(str(tmp_path), rows_per_partition=1)
         assert set(planned["job_id"].to_pylist()) >= {"c", "j", "p"}
+
+
+PRINTED = st.characters(exclude_categories=["C", "Zl", "Zp"])
+NAMES = st.text(PRINTED, min_size=1, max_size=12).filter(
+    lambda name: name.strip() == name and name.isprintable()
+)
+ROWS = st.lists(
+    st.tuples(NAMES, st.none() | NAMES, st.floats(1e-3, 1e6), st.sampled_from([None, True, False])),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda row: row[0],
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS, delimiter=st.sampled_from(",;\t|"), line_end=st.sampled_from(["\n", "\r\n"]))
+def test_whatever_is_written_comes_back(
+    tmp_path: Path, rows: list[tuple[str, str | None, float, bool | None]], delimiter: str, line_end: str
+) -> None:
+    names = ("job_id", "team", "device_hours", "interruptible", "device", "device_count")
+    jobs = [dict(zip(names, (*row, "A100-80GB", 8.0), strict=True)) for row in rows]
+    as_parquet, _ = read_all(write(tmp_path / "queue.parquet", pa.Table.from_pylist(jobs)))
+    path = tmp_path / "queue.csv"
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = standard_csv.DictWriter(file, names, delimiter=delimiter, lineterminator=line_end)
+        writer.writeheader()
+        writer.writerows(jobs)
+    as_csv, rejected = read_all(str(path))
+    assert rejected.num_rows == 0
+    as_jsonl, _ = read_all(jsonl(tmp_path, *jobs))
+    for read in (as_csv, as_jsonl):
+        assert read.drop_columns(["manifest"]).equals(as_parquet.drop_columns(["manifest"]))
 
 
 class TestRows:
