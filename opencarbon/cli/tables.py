@@ -20,8 +20,8 @@ from opencarbon.pipeline.summary import BUDGET, Summary, tonnes
 from opencarbon.tables.events import Event
 
 _WIDTH_IN_FILES: Final = 120
-_HEADINGS: Final = ("job", "do", "where", "start (UTC)", "saves tCO2e", "80 % interval", "of", "late?")
-_SHORT_HEADINGS: Final = ("job", "do", "where", "start (UTC)", "tCO2e", "80 % interval", "of", "late")
+_HEADINGS: Final = ("job", "do", "where", "start (UTC)", "saves tCO2e", "interval", "of", "late?")
+_SHORT_HEADINGS: Final = ("job", "do", "where", "start (UTC)", "tCO2e", "interval", "of", "late")
 _LAYOUTS: Final = (
     ((0, 1, 2, 3, 4, 5, 6, 7), False),
     ((0, 1, 2, 3, 4, 6, 7), False),

@@ -142,6 +142,17 @@ class TestWords:
         assert words in said
         assert re.sub(r"\s+", " ", mass(1_234_000.0)) in said
 
+    @pytest.mark.parametrize(("level", "words"), [(0.9, "90 % intervals"), (None, "In brackets intervals")])
+    def test_intervals_say_what_they_hold(
+        self, example: Release, tmp_path: Path, level: float | None, words: str
+    ) -> None:
+        def of_level(fits: pa.Table) -> pa.Table:
+            return put(fits, "interval_level", [level] * fits.num_rows)
+
+        page = text_of(report_page(changed(example, tmp_path / "run", fact_device_fit=of_level)))
+        assert words in page
+        assert "80 % interval" not in page
+
     def test_a_queue_without_a_baseline_says_so(self, example: Release, tmp_path: Path) -> None:
         columns = ("baseline_kgco2e", "baseline_low_kgco2e", "baseline_high_kgco2e", "saving_kgco2e")
         run = changed(example, tmp_path / "run", fact_total=nulls(*columns))

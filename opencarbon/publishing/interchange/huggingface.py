@@ -28,10 +28,11 @@ def huggingface_yaml(job: Row, exchange: Exchange, *, is_named: bool) -> str:
     """
     region = exchange.regions.get(job["baseline_region"] or "", {})
     low, high = (_grams(job[f"operational_{end}_kgco2e"], job) for end in ("low", "high"))
+    level = "" if exchange.level is None else f"{100 * exchange.level:.3g} % "
     block: dict[str, Any] = {
         "emissions": _grams(job["operational_kgco2e"], job),
         "source": f"opencarbon {exchange.run['version']}, estimated before the run: operational emissions of the final run, "
-        f"attributed and location-based, 80 % interval {low} to {high} g",
+        f"attributed and location-based, {level}interval {low} to {high} g",
         "geographical_location": ", ".join(
             filter(None, (region.get("location"), region.get("country_code"), job["baseline_region"]))
         ),

@@ -36,6 +36,8 @@ class Exchange:
         Rows of ``dim_region`` by region.
     devices : mapping of str to mapping
         Rows of ``dim_device`` by device.
+    level : float or None
+        Share that intervals are to hold.
     given, without_figure : int
         Jobs given so far, and jobs left out because their emissions are not known.
     """
@@ -43,6 +45,7 @@ class Exchange:
     run: Mapping[str, Any]
     regions: Mapping[str, Mapping[str, Any]]
     devices: Mapping[str, Mapping[str, Any]]
+    level: float | None = None
     given: int = 0
     without_figure: int = 0
     missing: set[str] = field(default_factory=set)
@@ -66,7 +69,10 @@ class Exchange:
             {row[key]: row for row in read_table(run, table).to_pylist()}
             for table, key in (("dim_region", "region"), ("dim_device", "device"))
         )
-        return cls(about, regions, devices)
+        levels = set(
+            read_table(run, "fact_device_fit", columns=["interval_level"])["interval_level"].to_pylist()
+        )
+        return cls(about, regions, devices, levels.pop() if len(levels) == 1 else None)
 
 
 def jobs_to_exchange(run: Place, exchange: Exchange, jobs: frozenset[str] = frozenset()) -> Iterator[Row]:

@@ -16,7 +16,9 @@ _NO_BASELINE: Final = "A baseline needs current_region, in a zone whose intensit
 Rows = Sequence[Mapping[str, Any]]
 
 
-def headline(total: Mapping[str, Any] | None, queue: Queue, regions: Rows) -> list[tuple[str, str]]:
+def headline(
+    total: Mapping[str, Any] | None, queue: Queue, regions: Rows, level: str
+) -> list[tuple[str, str]]:
     """What the run found, in sentences: what it says, and what is to be known of it."""
     if total is None or total["baseline_kgco2e"] is None:
         return [(f"{number(queue.count)} jobs are planned; none of them has a baseline.", _NO_BASELINE)]
@@ -24,7 +26,10 @@ def headline(total: Mapping[str, Any] | None, queue: Queue, regions: Rows) -> li
     planned = f"{number(known)} planned jobs will emit about {mass(total['baseline_kgco2e'])} of CO₂e"
     low_high = interval(total["baseline_low_kgco2e"], total["baseline_high_kgco2e"])
     lines = [
-        (f"{planned} ({low_high}).", "80 % intervals; attributed, location-based, of the final runs only.")
+        (
+            f"{planned} ({low_high}).",
+            f"In brackets {level}intervals; attributed, location-based, of the final runs only.",
+        )
     ]
     lines.append(_saving_words(total, regions))
     if total["jobs_without_baseline"]:

@@ -31,6 +31,7 @@ from opencarbon.publishing.report.sections import (
     ACTIONS,
     events_view,
     fits_view,
+    level_of,
     moment,
     regions_view,
     rejected_view,
@@ -94,14 +95,15 @@ def report_page(directory: Path | Place) -> str:
     hours = coming_hours_of(run, as_of_utc, queue, facts.regions)
     total = next((row for row in facts.totals if row["scope"] == "run"), None)
     rejected, rejected_count = _rejected(run)
-    listed = _sources(run, queue, facts.regions)
+    listed, level = _sources(run, queue, facts.regions), level_of(facts.fits)
     script = files("opencarbon.publishing").joinpath("templates/report.js").read_text(encoding="utf-8")
     return render(
         "report.html",
-        headline=headline(total, queue, facts.regions),
+        headline=headline(total, queue, facts.regions, level),
         highlights=highlights(total, queue, rejected_count),
         contents=_CONTENTS,
-        savers=what_to_do(queue.savers),
+        savers=what_to_do(queue.savers, level),
+        level=level,
         actions=_actions(queue),
         regions=regions_view(facts.regions),
         hours=_hours_drawing(hours),

@@ -37,7 +37,13 @@ _SCOPES: Final = {
 _SUMS_SHOWN: Final = 15
 
 
-def what_to_do(savers: Rows) -> TableView:
+def level_of(fits: Rows) -> str:
+    """Share that intervals are to hold, as an adjective; nothing where the profile states none."""
+    levels = {fit["interval_level"] for fit in fits if fit["interval_level"] is not None}
+    return f"{number(100 * levels.pop(), 3)} % " if len(levels) == 1 else ""
+
+
+def what_to_do(savers: Rows, level: str) -> TableView:
     """The jobs that save most."""
     headings = [
         Heading("Job"),
@@ -59,7 +65,7 @@ def what_to_do(savers: Rows) -> TableView:
         ]
         for job in savers
     ]
-    return TableView("The greatest savings, with their 80 % intervals", headings, [Group(rows)])
+    return TableView(f"The greatest savings, with their {level}intervals", headings, [Group(rows)])
 
 
 def saving_cell(job: Mapping[str, Any]) -> Cell:
@@ -131,7 +137,7 @@ def sums_view(totals: Rows, scope: str) -> TableView | None:
         Heading(_SCOPES[scope].rstrip("s") if scope != "region" else "Region"),
         *(
             Heading(text, numeric=True)
-            for text in ("Jobs", "Planned", "80 % interval", "If advised", "Saves", "80 % interval")
+            for text in ("Jobs", "Planned", "Interval", "If advised", "Saves", "Interval")
         ),
         Heading("Saving is"),
     ]
@@ -204,7 +210,7 @@ def fits_view(fits: Rows, devices: Iterable[str]) -> TableView:
     used = set(devices)
     headings = [
         Heading("Device"),
-        *(Heading(text, numeric=True) for text in ("TFLOP/s", "Of its peak", "80 % interval", "Runs")),
+        *(Heading(text, numeric=True) for text in ("TFLOP/s", "Of its peak", "Interval", "Runs")),
         *(Heading(text) for text in ("Fitted on", "Standing", "Refit")),
     ]
     rows = [
