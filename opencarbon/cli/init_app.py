@@ -30,7 +30,7 @@ def init(
     queue = folder / "jobs.csv"
     console.print("\nNext, with your own jobs in the place of these:", highlight=False)
     for words in (
-        f"opencarbon check {queue}",
+        f"opencarbon check {queue} --config {folder / CONFIGURATION}",
         f"opencarbon run --manifest {queue} --config {folder / CONFIGURATION} --out {folder / 'release'} --offline",
         f"opencarbon show latest --release {folder / 'release'}",
     ):

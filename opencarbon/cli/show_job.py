@@ -29,7 +29,7 @@ _WHY: Final = {
     "fixed_intensity": "it brings its own carbon intensity: it is estimated and not planned",
     "no_intensity": "no place that it may take has a known carbon intensity",
     "no_capacity": "no place that it may take was free",
-    "infeasible": "no place lets it meet its deadline; the least late one is advised",
+    "infeasible": "no place lets it meet its deadline: move the deadline, or give it more devices",
     "deadline_passed": "its deadline is past",
     "tight": "it meets its deadline by its central estimate, not by the upper end",
 }

@@ -56,6 +56,21 @@ class TestContent:
         assert "not claimed as a sum" in words
         assert "attributed, location-based" in words
 
+    def test_jobs_that_are_likely_late_are_named_first(self, page: str, example: Release) -> None:
+        advice = example.frame("rec_job")
+        late = advice[advice["deadline_risk"] > 0.5]["job_id"].tolist()
+        named = text_of(page).partition("Likely late")[2].partition("The greatest savings")[0]
+        assert len(late) == 2
+        assert all(job in named for job in late)
+
+    def test_annual_means_are_said_at_the_top(self, page: str, example: Release, tmp_path: Path) -> None:
+        def annual(regions: pa.Table) -> pa.Table:
+            return put(regions, "intensity_kind", ["annual"] * regions.num_rows)
+
+        said = "annual means, which know no hours"
+        assert said not in page
+        assert said in report_page(changed(example, tmp_path / "run", rec_region=annual))
+
     def test_every_job_stands_in_it_once(self, page: str, example: Release) -> None:
         expected = example.table("dim_job")["job_id"].to_pylist()
         assert sorted(str(row[0]) for row in jobs_of(page)) == sorted(map(str, expected))

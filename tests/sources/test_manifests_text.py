@@ -209,6 +209,7 @@ class TestRows:
             ("repeats", "1.5", "not_whole"),
             ("finish_by_utc", "2026-11-22T10:00:00", "naive_timestamp"),
             ("finish_by_utc", "22.11.2026", "wrong_type"),
+            ("finish_by_utc", "2026-11-22", "wrong_type"),
             ("device_count", "1,5", "wrong_type"),
         ],
     )

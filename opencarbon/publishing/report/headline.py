@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from opencarbon.publishing.numbers import mass, number
 from opencarbon.publishing.report.queue import MOVED, Queue
-from opencarbon.publishing.report.sections import interval
+from opencarbon.publishing.report.sections import FLAT, interval
 
 _STANDING: Final = {"potential": "potential", "allocated": "capacity reserved"}
 
@@ -36,6 +36,11 @@ def headline(
         more = total["jobs_without_baseline"]
         words = "has no baseline, and is" if more == 1 else "have no baseline, and are"
         lines.append(("", f"{number(more)} more {words} in none of these sums."))
+    kinds = {row["intensity_kind"] for row in regions if row["jobs"]}
+    if kinds and kinds <= set(FLAT):
+        lines.append(
+            ("", "Intensities are annual means, which know no hours: where is answered, when hardly.")
+        )
     return lines
 
 

@@ -105,6 +105,7 @@ def report_page(directory: Path | Place) -> str:
         savers=what_to_do(queue.savers, level),
         level=level,
         actions=_actions(queue),
+        late=queue.late,
         regions=regions_view(facts.regions),
         hours=_hours_drawing(hours),
         missing_hours=list(hours.missing),

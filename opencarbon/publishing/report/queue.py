@@ -54,6 +54,8 @@ class Queue:
         Planned emissions by region of the baseline.
     devices : set of str
         Devices of all jobs.
+    late : sequence of dict
+        Jobs most likely to be late, the likeliest first.
     """
 
     jobs: Sequence[dict[str, Any]]
@@ -64,6 +66,7 @@ class Queue:
     over_budget: int
     planned_kgco2e_by_region: Mapping[str, float]
     devices: set[str]
+    late: Sequence[dict[str, Any]]
 
 
 def read_queue(run: Place, *, savers: int) -> Queue:
@@ -80,7 +83,7 @@ def read_queue(run: Place, *, savers: int) -> Queue:
     -------
     Queue
     """
-    greatest = saving = None
+    greatest = saving = latest = None
     actions: Counter[str] = Counter()
     planned: Counter[str] = Counter()
     devices: set[str] = set()
@@ -89,7 +92,9 @@ def read_queue(run: Place, *, savers: int) -> Queue:
         count += jobs.num_rows
         devices.update(filter(None, jobs["device"].unique().to_pylist()))
         actions.update(_counted(jobs, "action"))
-        likely_late += jobs.filter(pc.greater(jobs["deadline_risk"], pa.scalar(_LIKELY))).num_rows
+        late = jobs.filter(pc.greater(jobs["deadline_risk"], pa.scalar(_LIKELY)))
+        likely_late += late.num_rows
+        latest = _most(latest, late, "deadline_risk", savers)
         over_budget += jobs.filter(pc.equal(jobs["budget_status"], pa.scalar("over_budget"))).num_rows
         planned.update(_summed(jobs, "baseline_region", "total_kgco2e"))
         greatest = _most(greatest, jobs, "total_kgco2e", JOBS_SHOWN)
@@ -104,6 +109,7 @@ def read_queue(run: Place, *, savers: int) -> Queue:
         over_budget=over_budget,
         planned_kgco2e_by_region=dict(planned),
         devices=devices,
+        late=[] if latest is None else latest.to_pylist(),
     )
 
 

@@ -24,7 +24,7 @@ _STATUSES: Final = {
     "allocated": "capacity reserved",
     "not_claimed": "not claimed",
 }
-_FLAT: Final = ("annual", "country_annual", "world")
+FLAT: Final = ("annual", "country_annual", "world")
 """Kinds of data that know no hours."""
 _REGIONS_SHOWN: Final = 15
 _REJECTED_SHOWN: Final = 100
@@ -114,7 +114,7 @@ def _region_cells(row: Mapping[str, Any]) -> list[Cell]:
         Cell(number(row["rank"]), numeric=True),
         Cell(number(row["carbon_intensity_next_24h_gco2e_per_kwh"], 3), numeric=True),
         Cell(number(row["carbon_intensity_next_72h_gco2e_per_kwh"], 3), numeric=True),
-        Cell(NOT_KNOWN if row["intensity_kind"] in _FLAT else moment(row["best_window_start_utc"])),
+        Cell(NOT_KNOWN if row["intensity_kind"] in FLAT else moment(row["best_window_start_utc"])),
         Cell(number(row["jobs"]), numeric=True),
         Cell(number(row["peak_power_mw"], 3), numeric=True),
         Cell(

@@ -237,7 +237,13 @@ def _times_from_text(trimmed: pa.StringArray, *, naive_as_utc: bool) -> Spelled:
     if naive_as_utc:
         utc = null_where(is_date, local.values).cast(pa.int64()).cast(_TIMESTAMP)
         return Spelled(pc.coalesce(aware.values, utc), {"wrong_type": wrong | true_rows(is_date)})
-    return Spelled(aware.values, {"naive_timestamp": true_rows(local.values.is_valid()), "wrong_type": wrong})
+    return Spelled(
+        aware.values,
+        {
+            "naive_timestamp": true_rows(local.values.is_valid()) & ~true_rows(is_date),
+            "wrong_type": wrong | true_rows(is_date),
+        },
+    )
 
 
 def _microseconds(times: AnyArray) -> AnyArray:
