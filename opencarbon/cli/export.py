@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Final, TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
+from opencarbon.cli.export_app import Form
 from opencarbon.cli.night import shown_progress
 from opencarbon.cli.tables import console_for
-from opencarbon.errors import ConfigError, PublishError
-from opencarbon.pipeline.files import output_file
+from opencarbon.errors import ConfigError
+from opencarbon.pipeline.files import output_file, whole_file
 from opencarbon.publishing.csv_cells import csv_cell
 from opencarbon.publishing.interchange import (
     CODECARBON_COLUMNS,
@@ -33,7 +31,6 @@ from opencarbon.publishing.interchange.jobs import Row
 from opencarbon.sources.places import Place
 from opencarbon.tables.columns import TYPES
 
-Form = Literal["sci", "codecarbon", "huggingface"]
 _ROWS_AT_ONCE: Final = 65_536
 _TOLD_EVERY: Final = 5_000
 _SUFFIXES: Final[dict[Form, tuple[str, ...]]] = {
@@ -77,14 +74,12 @@ def export_run(run: Place, form: Form, out: str | None, jobs: frozenset[str]) ->
             raise ConfigError(
                 f"{path}: {form} is written to a file that ends in {' or '.join(_SUFFIXES[form])}"
             )
-        with _whole(path) as made:
+        with whole_file(path) as made:
             if path.suffix == ".parquet":
                 _write_parquet(made, run, exchange, jobs)
             else:
                 with open(made, "w", encoding="utf-8", newline="") as file:
                     _write_text(file, run, exchange, form, jobs)
-            _refuse_missing(exchange)
-    _refuse_missing(exchange)
     left = f", {exchange.without_figure} without a figure left out" if exchange.without_figure else ""
     console = console_for(stderr=True)
     console.print(
@@ -93,15 +88,8 @@ def export_run(run: Place, form: Form, out: str | None, jobs: frozenset[str]) ->
     return 0
 
 
-def _refuse_missing(exchange: Exchange) -> None:
-    if exchange.missing:
-        raise ConfigError(
-            f"run {exchange.run['run_id']} has no job {', '.join(map(repr, sorted(exchange.missing)))}"
-        )
-
-
 def _jobs(run: Place, exchange: Exchange, jobs: frozenset[str]) -> Iterator[Row]:
-    """Jobs to exchange, with a bar of how many have been looked at."""
+    """Jobs to exchange, with a bar of how many have been looked at; an error at the end where one asked for is not there."""
     total = exchange.run["jobs_read"] - exchange.run["jobs_rejected"]
     with shown_progress(Console(stderr=True)) as progress:
         for job in jobs_to_exchange(run, exchange, jobs):
@@ -109,13 +97,16 @@ def _jobs(run: Place, exchange: Exchange, jobs: frozenset[str]) -> Iterator[Row]
             if done % _TOLD_EVERY == 0 or done == total:
                 progress("export jobs", done, total)
             yield job
+    if exchange.missing:
+        raise ConfigError(
+            f"run {exchange.run['run_id']} has no job {', '.join(map(repr, sorted(exchange.missing)))}"
+        )
 
 
 def _write_text(file: TextIO, run: Place, exchange: Exchange, form: Form, jobs: frozenset[str]) -> None:
     if form == "huggingface":
         file.writelines(
-            huggingface_yaml(job, exchange, is_named=len(jobs) != 1)
-            for job in jobs_to_exchange(run, exchange, jobs)
+            huggingface_yaml(job, exchange, is_named=len(jobs) != 1) for job in _jobs(run, exchange, jobs)
         )
         return
     columns: Sequence[str] = CODECARBON_COLUMNS if form == "codecarbon" else list(SCI_COLUMNS)
@@ -136,16 +127,3 @@ def _write_parquet(path: Path, run: Place, exchange: Exchange, jobs: frozenset[s
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))
                 rows = []
         writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A file beside the one to write, which it becomes when it is whole."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".opencarbon-", dir=path.parent) as folder:
-            made = Path(folder) / path.name
-            yield made
-            os.replace(made, path)
-    except OSError as problem:
-        raise PublishError(f"{path} cannot be written: {problem.strerror or problem}") from problem

@@ -7,11 +7,13 @@ from cyclopts import Parameter
 from opencarbon.cli.options import Config
 from opencarbon.cli.runs import Release, Run
 
+Form = Literal["sci", "codecarbon", "huggingface"]
+
 
 def export(
     *,
     form: Annotated[
-        Literal["sci", "codecarbon", "huggingface"],
+        Form,
         Parameter(
             name="--format", help="SCI (ISO/IEC 21031), CodeCarbon's emissions.csv, or YAML of model cards."
         ),

@@ -1,12 +1,13 @@
 """Small plots for a terminal: a column of block characters for each hour."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
+
+from opencarbon.units import HOUR
 
 _EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
 _LABEL: Final = 6
-_HOUR: Final = timedelta(hours=1)
 
 
 def hour_columns(
@@ -45,9 +46,9 @@ def hour_columns(
     for line in range(height, 0, -1):
         label = {1: "0", height: f"{top:.0f}"}.get(line, "")
         yield f"{label:>{_LABEL - 1}} " + "".join(_block(value, top, line, height) for value in shown)
-    hours = [start_utc + hour * _HOUR for hour in range(len(shown))]
+    hours = [start_utc + hour * HOUR for hour in range(len(shown))]
     marks = "".join(
-        "━" if any(start < hour + _HOUR and hour < finish for start, finish in marked) else " "
+        "━" if any(start < hour + HOUR and hour < finish for start, finish in marked) else " "
         for hour in hours
     )
     if marks.strip():

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from opencarbon.cli.options import Config, Json, settings_of
-from opencarbon.errors import ConfigError
+from opencarbon.cli.options import Config, Json
+from opencarbon.cli.runs import release_root_of
 
 release = App(name="release", help="The runs of a release.")
 
@@ -21,7 +21,7 @@ def list_runs(*, out: Out = None, config: Config = None, json: Json = False) -> 
     from opencarbon.cli.tables import console_for, write_json
     from opencarbon.publishing.rollback import runs_of
 
-    stored = runs_of(_root(config, out))
+    stored = runs_of(release_root_of(config, out, option="--out"))
     if json:
         rows = [{"run_id": run.run_id, "as_of_utc": run.as_of_utc.isoformat()} for run in stored.runs]
         write_json({"runs": rows, "latest_run_id": stored.latest_run_id})
@@ -47,16 +47,7 @@ def rollback(
     from opencarbon.cli.tables import console_for
     from opencarbon.publishing.rollback import roll_back
 
-    changed = roll_back(_root(config, out), run_id, now_utc=datetime.now(UTC))
+    changed = roll_back(release_root_of(config, out, option="--out"), run_id, now_utc=datetime.now(UTC))
     words = "is the latest now" if changed else "was the latest already"
     console_for().print(f"run {run_id} {words}", highlight=False, soft_wrap=True)
     return 0
-
-
-def _root(config: Config, out: str | None) -> str:
-    from opencarbon.pipeline.files import release_root
-
-    root = settings_of(config, None, out).publish.root
-    if root is None:
-        raise ConfigError("no release: give --out, or set publish.root")
-    return release_root(root)

@@ -20,6 +20,34 @@ Run = Annotated[
 ]
 
 
+def release_root_of(config: Path | None, given: str | None, *, option: str) -> str:
+    """Root of the release that a command is about.
+
+    Parameters
+    ----------
+    config : Path or None
+        Settings, whose ``publish.root`` counts where none is given.
+    given : str or None
+    option : str
+        How it is given, for the message.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ConfigError
+        If none is named, or it cannot be one.
+    """
+    from opencarbon.pipeline.files import release_root
+
+    root = settings_of(config, None, given).publish.root
+    if root is None:
+        raise ConfigError(f"no release: give {option}, or set publish.root")
+    return release_root(root)
+
+
 def run_directory(config: Path | None, release: str | None, run_id: str | None) -> "Place":
     """Directory of a stored run.
 
@@ -41,14 +69,11 @@ def run_directory(config: Path | None, release: str | None, run_id: str | None) 
     ConfigError
         If there is no such run, with those that there are.
     """
-    from opencarbon.pipeline.files import release_root
     from opencarbon.publishing.layout import RECORD, RUN_ID_FORM, Layout
     from opencarbon.sources.places import Place
 
-    root = settings_of(config, None, release).publish.root
-    if root is None:
-        raise ConfigError("no release is named: give --release, or publish.root in the settings")
-    place = Place.of(release_root(root))
+    root = release_root_of(config, release, option="--release")
+    place = Place.of(root)
     if run_id in (None, "latest") and (place / RECORD).is_file():
         return place
     layout = Layout(place)

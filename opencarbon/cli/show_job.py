@@ -9,19 +9,17 @@ from rich.console import Console
 from rich.table import Table
 
 from opencarbon.cli.show_parts import (
-    ACTIONS,
-    moment,
     print_hours,
     print_sources,
     say,
     short,
     stretch_of,
-    titled,
 )
-from opencarbon.cli.tables import printable
+from opencarbon.cli.tables import printable, titled
 from opencarbon.pipeline.explain import JobExplanation
 from opencarbon.pipeline.explain.job import Step
 from opencarbon.publishing.numbers import NOT_KNOWN, mass
+from opencarbon.publishing.words import ACTIONS, moment
 from opencarbon.sources.places import Place
 
 _WHY: Final = {
@@ -80,7 +78,7 @@ def _print_steps(console: Console, steps: Sequence[Step]) -> None:
 
 def _print_advice(console: Console, told: JobExplanation) -> None:
     job = told.job
-    action = ACTIONS.get(job["action"], job["action"])
+    action = ACTIONS[job["action"]]
     why = _WHY.get(job["plan_status"])
     say(console, "")
     if job["advised_region"] is None:
@@ -116,7 +114,7 @@ def _print_advice(console: Console, told: JobExplanation) -> None:
 
 
 def _places(places: Sequence[Mapping[str, Any]]) -> Table:
-    table = titled("Places it could take")
+    table = titled("Places it could take", style="bold")
     for heading in ("", "region", "start (UTC)", "gCO2e/kWh", "data", "total", "saves"):
         table.add_column(
             heading, justify="right" if heading in ("gCO2e/kWh", "total", "saves") else "left", no_wrap=True

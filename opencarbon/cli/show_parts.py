@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from opencarbon.cli.plots import hour_columns
 from opencarbon.cli.tables import printable
-from opencarbon.pipeline.explain.hours import HOUR, ZoneHours
+from opencarbon.pipeline.explain.hours import ZoneHours
 from opencarbon.publishing.numbers import NOT_KNOWN, THIN_SPACE, mass
+from opencarbon.units import HOUR
 
 Stretches = Sequence[tuple[datetime, datetime]]
-ACTIONS: Final = {"move_and_delay": "move and delay", "run_now": "run as planned", "none": "no advice"}
-"""Action -> words, where they differ."""
 
 
 def print_hours(
@@ -52,19 +49,6 @@ def print_sources(console: Console, sources: Sequence[Mapping[str, Any]]) -> Non
         say(console, f"- {source['title']}, {source['licence']}{url}")
 
 
-def titled(title: str) -> Table:
-    """An empty table below a title."""
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        collapse_padding=True,
-    )
-
-
 def say(console: Console, text: str, *, style: str | None = None) -> None:
     """Print a line as it is; control characters are made harmless."""
     console.print(
@@ -81,11 +65,6 @@ def interval(total: Mapping[str, Any], name: str) -> str:
     """A sum of ``fact_total`` with its interval."""
     low, high = total[f"{name}_low_kgco2e"], total[f"{name}_high_kgco2e"]
     return mass(total[f"{name}_kgco2e"]) + ("" if low is None else f" ({mass(low)} to {mass(high)})")
-
-
-def moment(value: datetime | None) -> str:
-    """A moment of UTC, to the minute."""
-    return NOT_KNOWN if value is None else f"{value:%a %d %b %H:%M}"
 
 
 def short(value: float | None) -> str:

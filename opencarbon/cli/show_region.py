@@ -8,17 +8,15 @@ from typing import Any
 from rich.console import Console
 
 from opencarbon.cli.show_parts import (
-    ACTIONS,
-    moment,
     print_hours,
     print_sources,
     say,
     short,
-    titled,
 )
-from opencarbon.cli.tables import printable
+from opencarbon.cli.tables import printable, titled
 from opencarbon.pipeline.explain import RegionExplanation
 from opencarbon.publishing.numbers import NOT_KNOWN, mass
+from opencarbon.publishing.words import ACTIONS, moment
 from opencarbon.sources.places import Place
 
 
@@ -41,13 +39,13 @@ def print_region(console: Console, run: Place, told: RegionExplanation) -> None:
     kind = next((row.get("intensity_kind") for row in told.regions), None)
     print_hours(console, "coming hours", told.hours, windows, kind, "the cleanest window")
     if told.jobs:
-        table = titled("The largest jobs that are advised there")
+        table = titled("The largest jobs that are advised there", style="bold")
         for heading in ("job", "do", "start (UTC)", "total", "saves"):
             table.add_column(
                 heading, justify="right" if heading in ("total", "saves") else "left", no_wrap=True
             )
         for job in told.jobs:
-            action = ACTIONS.get(job["action"], job["action"])
+            action = ACTIONS[job["action"]]
             cells = (
                 moment(job["advised_start_utc"]),
                 mass(job["advised_total_kgco2e"]),

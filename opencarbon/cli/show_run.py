@@ -8,15 +8,11 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from opencarbon.cli.show_parts import (
-    ACTIONS,
-    interval,
-    say,
-    titled,
-)
-from opencarbon.cli.tables import printable
+from opencarbon.cli.show_parts import interval, say
+from opencarbon.cli.tables import printable, titled
 from opencarbon.pipeline.explain import RunExplanation
 from opencarbon.publishing.numbers import mass
+from opencarbon.publishing.words import ACTIONS
 
 _TOTALS_SHOWN: Final = 12
 
@@ -35,9 +31,7 @@ def print_run(console: Console, told: RunExplanation) -> None:
         status = str(total["saving_status"]).replace("_", " ")
         saving = status if total["saving_kgco2e"] is None else f"{interval(total, 'saving')}, {status}"
         say(console, f"saving {saving}")
-    actions = ", ".join(
-        f"{count:,} {ACTIONS.get(name, name)}" for name, count in sorted(told.summary.actions.items())
-    )
+    actions = ", ".join(f"{count:,} {ACTIONS[name]}" for name, count in sorted(told.summary.actions.items()))
     say(
         console,
         f"{about['jobs_read']:,} rows read, {about['jobs_rejected']:,} rejected; {actions or 'no job'}",
@@ -64,7 +58,7 @@ def print_run(console: Console, told: RunExplanation) -> None:
 def _totals(scope: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     ordered = sorted(rows, key=lambda row: -(row["baseline_kgco2e"] or 0.0))
     more = f": the greatest {_TOTALS_SHOWN} of {len(rows)}" if len(rows) > _TOTALS_SHOWN else ""
-    table = titled(f"By {scope}{more}")
+    table = titled(f"By {scope}{more}", style="bold")
     for heading in (scope, "jobs", "planned", "if advised", "saving"):
         table.add_column(heading, justify="left" if heading == scope else "right", no_wrap=True)
     for row in ordered[:_TOTALS_SHOWN]:

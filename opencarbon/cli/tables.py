@@ -84,6 +84,30 @@ def printable(text: str) -> str:
     )
 
 
+def titled(title: str, *, style: str | None = None) -> Table:
+    """An empty table below a title.
+
+    Parameters
+    ----------
+    title : str
+    style : str, optional
+        Of the title.
+
+    Returns
+    -------
+    Table
+    """
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style=style,
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+
+
 def widest_that_fits(console: Console, tables: Sequence[Table]) -> Table:
     """The first table that is narrow enough for a console.
 
@@ -267,14 +291,7 @@ def _saving(summary: Summary) -> str:
 
 
 def _job_table(summary: Summary, columns: Sequence[int], *, short: bool) -> Table:
-    table = Table(
-        title="Greatest savings",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        collapse_padding=True,
-    )
+    table = titled("Greatest savings")
     headings = _SHORT_HEADINGS if short else _HEADINGS
     for at in columns:
         table.add_column(headings[at], justify="left" if at < _LEFT else "right", no_wrap=True)

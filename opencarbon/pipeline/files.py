@@ -2,7 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -126,6 +127,35 @@ def output_file(location: str) -> Path:
     return path
 
 
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Make a file elsewhere, and give it its name when it is whole.
+
+    Parameters
+    ----------
+    path : Path
+        What it is to be called; what is called so stays as it is until then.
+
+    Yields
+    ------
+    Path
+        Where to write it, in a folder of its own beside the path.
+
+    Raises
+    ------
+    PublishError
+        Where the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".opencarbon-", dir=path.parent) as folder:
+            made = Path(folder) / "whole"
+            yield made
+            os.replace(made, path)
+    except OSError as problem:
+        raise PublishError(f"{path} cannot be written: {problem.strerror or problem}") from problem
+
+
 def write_single(path: Path, contract: Contract, pieces: Iterable[pa.Table]) -> int:
     """Write a table to one Parquet file, whole or not at all.
 
@@ -145,15 +175,11 @@ def write_single(path: Path, contract: Contract, pieces: Iterable[pa.Table]) -> 
     PublishError
         Where the file cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".opencarbon-", dir=path.parent) as folder:
-            with TableWriter(Path(folder), contract, rows_per_file=_ALL_IN_ONE) as writer:
-                for piece in pieces:
-                    writer.write(conform(piece, contract))
-            os.replace(Path(folder) / contract.name / "part-0.parquet", path)
-    except OSError as problem:
-        raise PublishError(f"{path} cannot be written: {problem.strerror or problem}") from problem
+    with whole_file(path) as made:
+        with TableWriter(made.parent, contract, rows_per_file=_ALL_IN_ONE) as writer:
+            for piece in pieces:
+                writer.write(conform(piece, contract))
+        os.replace(made.parent / contract.name / "part-0.parquet", made)
     return writer.rows
 
 
@@ -170,16 +196,8 @@ def write_text(path: Path, text: str) -> None:
     PublishError
         Where the file cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=".opencarbon-", delete=False
-        ) as file:
-            file.write(text)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
-    except OSError as problem:
-        raise PublishError(f"{path} cannot be written: {problem.strerror or problem}") from problem
+    with whole_file(path) as made:
+        made.write_text(text, encoding="utf-8")
 
 
 def write_page(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from opencarbon.errors import ConfigError
+from opencarbon.pipeline.files import write_text
 from opencarbon.publishing.layout import REPORT
 
 _LOG: Final = logging.getLogger("opencarbon.pipeline")
@@ -26,12 +27,11 @@ def write_report(staged: Path) -> str | None:
     from opencarbon.publishing.report import report_page
 
     try:
-        page = report_page(staged)
+        write_text(staged / REPORT, report_page(staged))
     except ConfigError as problem:  # a library is not there
         _LOG.info("no report: %s", problem)
         return str(problem)
     except Exception as problem:  # noqa: BLE001  # whatever is wrong with a page, the tables are right
         _LOG.exception("no report")
         return f"{type(problem).__name__}: {problem}; the tables are published without it"
-    (staged / REPORT).write_text(page, encoding="utf-8")
     return None

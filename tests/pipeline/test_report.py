@@ -1,6 +1,8 @@
 """The page of a night: beside its tables, recorded with them, and never in their way."""
 
+import errno
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -49,6 +51,24 @@ def test_without_the_libraries_it_says_which_extra_they_are_in(
     release = publish_example(tmp_path / "release")
     assert "pip install 'opencarbon[report]'" in " ".join(capsys.readouterr().out.split())
     assert not (release.latest / "report.html").exists()
+
+
+def test_a_page_that_a_full_disk_cuts_off_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write = Path.write_text
+
+    def cut_off(path: Path, text: str, **options: str) -> int:
+        if not text.startswith("<!DOCTYPE"):
+            return write(path, text, **options)
+        write(path, text[:1000], **options)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", cut_off)
+    release = publish_example(tmp_path / "release")
+    assert "cannot be written: No space left on device" in " ".join(capsys.readouterr().out.split())
+    assert not (release.latest / "report.html").exists()
+    assert release.table("rec_job").num_rows == 46
 
 
 def test_a_page_that_cannot_be_written_is_one_that_fails(tmp_path: Path) -> None:

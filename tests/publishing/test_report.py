@@ -63,6 +63,11 @@ class TestContent:
         assert len(late) == 2
         assert all(job in named for job in late)
 
+    def test_jobs_over_budget_are_counted_at_the_top(self, page: str, example: Release) -> None:
+        over = int((example.frame("rec_job")["budget_status"] == "over").sum())
+        assert over > 0
+        assert f"<dt>jobs over budget</dt><dd>{over}</dd>" in page
+
     def test_annual_means_are_said_at_the_top(self, page: str, example: Release, tmp_path: Path) -> None:
         def annual(regions: pa.Table) -> pa.Table:
             return put(regions, "intensity_kind", ["annual"] * regions.num_rows)

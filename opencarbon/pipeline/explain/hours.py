@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from opencarbon.pipeline.explain.rows import rows_where
 from opencarbon.sources.places import Place
-
-HOUR = timedelta(hours=1)
+from opencarbon.units import HOUR
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from opencarbon.publishing.figures.marks import legend_below
@@ -23,6 +23,7 @@ from opencarbon.publishing.figures.style import (
     text_width,
     title_above,
 )
+from opencarbon.units import HOUR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +41,6 @@ _FOOT_PX: Final = 20
 _LINE_PX: Final = 17
 """Least distance between names of lines."""
 _PALETTE: Final = (ACCENT, COLOURS[0], COLOURS[4], COLOURS[1], COLOURS[3])
-_HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +171,9 @@ def _name(curve: HourlyCurve) -> str:
 
 def _draw_days(axes: Axes, start_utc: datetime, hours: int, width: Width) -> None:
     axes.set_xlim(0, hours)
-    midnights = [hour for hour in range(hours) if (start_utc + hour * _HOUR).hour == 0]
+    midnights = [hour for hour in range(hours) if (start_utc + hour * HOUR).hour == 0]
     form = "%a %d %b" if width == "wide" else "%d %b"
-    axes.set_xticks(midnights, [f"{start_utc + hour * _HOUR:{form}}" for hour in midnights], ha="left")
+    axes.set_xticks(midnights, [f"{start_utc + hour * HOUR:{form}}" for hour in midnights], ha="left")
     for hour in midnights:
         axes.axvline(hour, color=GRID, linewidth=1, zorder=0)
 
@@ -195,7 +195,7 @@ def _draw_windows(
         colour = colours.get(window.zone, MUTED)
         begins = float(hours)
         for start, finish in window.stretches:
-            left, right = ((moment - start_utc) / _HOUR for moment in (start, finish))
+            left, right = ((moment - start_utc) / HOUR for moment in (start, finish))
             begins = min(begins, left)
             shown = max(min(right, hours) - max(left, 0.0), 2 * per_px)
             axes.barh(row + 0.78, shown, left=max(left, 0.0), height=0.28, color=colour)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from opencarbon.publishing.numbers import rounded
-from opencarbon.publishing.report.sections import ACTIONS
+from opencarbon.publishing.words import ACTIONS
 
 LARGEST_BYTES: Final = 1_500_000
 """Of the data of all jobs: the page stays below 2 MB."""

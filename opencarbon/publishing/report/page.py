@@ -28,11 +28,9 @@ from opencarbon.publishing.report.jobs_data import jobs_data
 from opencarbon.publishing.report.outcomes import outcomes_view
 from opencarbon.publishing.report.queue import Queue, read_queue
 from opencarbon.publishing.report.sections import (
-    ACTIONS,
     events_view,
     fits_view,
     level_of,
-    moment,
     regions_view,
     rejected_view,
     risk,
@@ -40,13 +38,13 @@ from opencarbon.publishing.report.sections import (
     sums_view,
     what_to_do,
 )
+from opencarbon.publishing.words import ACTIONS, moment
 from opencarbon.sources.places import Place
 
 _SAVERS: Final = 12
 _STATIC_ROWS: Final = 50
 _REJECTED: Final = 100
 _SCOPES: Final = ("team", "project", "device", "region")
-_JOB_SOURCES: Final = ("fit_source_id", "power_source_id", "intensity_source_id")
 _CONTENTS: Final = (
     *(("to-do", "What to do"), ("regions", "Regions"), ("hours", "Coming hours"), ("jobs", "All jobs")),
     *(("sums", "Sums"), ("limits", "What it rests on"), ("earlier", "Earlier advice")),
@@ -161,15 +159,8 @@ def _sources(run: Place, queue: Queue, regions: Rows) -> SourceList:
         "fact_device_fit": ("device", queue.devices),
     }
     tables = [_rows_of(read_table(run, name), column, names) for name, (column, names) in cited.items()]
-    named = [set[str]() for _ in _JOB_SOURCES]
-    for group in read_row_groups(run, "fact_job_estimate", columns=_JOB_SOURCES):
-        for found, column in zip(named, _JOB_SOURCES, strict=True):
-            found |= {name for name in group[column].unique().to_pylist() if name}
-    tables += [
-        pa.table({column: sorted(found)}, schema=pa.schema({column: pa.string()}))
-        for column, found in zip(_JOB_SOURCES, named, strict=True)
-    ]
-    return SourceList.of(tables, read_table(run, "dim_source"))
+    of_jobs = pa.table({"source_id": pa.array(sorted(queue.sources), pa.string())})
+    return SourceList.of([*tables, of_jobs], read_table(run, "dim_source"))
 
 
 def _rows_of(table: pa.Table, column: str, names: set[str]) -> pa.Table:

@@ -17,15 +17,14 @@ JOBS_SHOWN: Final = 10_000
 """Jobs that a page holds at most: those of the greatest planned emissions."""
 MOVED: Final = ("move", "delay", "move_and_delay")
 """Actions that change a plan."""
+SOURCES: Final = ("fit_source_id", "power_source_id", "intensity_source_id")
+"""Columns that name where a figure of a job is from."""
 _LIKELY: Final = 0.5
 _COLUMNS: Final = {
-    "dim_job": ("team", "project", "model", "device", "device_count", "finish_by_utc"),
+    "dim_job": ("team", "project", "model", "device", "device_count"),
     "fact_job_estimate": (
-        "baseline_region",
-        "total_kgco2e",
-        "total_low_kgco2e",
-        "total_high_kgco2e",
-        "status",
+        *("baseline_region", "total_kgco2e", "status"),
+        *SOURCES,
     ),
     "rec_job": (
         *("action", "plan_status", "advised_region", "advised_start_utc", "advised_finish_utc"),
@@ -56,6 +55,8 @@ class Queue:
         Devices of all jobs.
     late : sequence of dict
         Jobs most likely to be late, the likeliest first.
+    sources : set of str
+        Sources of the figures of all jobs.
     """
 
     jobs: Sequence[dict[str, Any]]
@@ -67,6 +68,7 @@ class Queue:
     planned_kgco2e_by_region: Mapping[str, float]
     devices: set[str]
     late: Sequence[dict[str, Any]]
+    sources: set[str]
 
 
 def read_queue(run: Place, *, savers: int) -> Queue:
@@ -87,15 +89,17 @@ def read_queue(run: Place, *, savers: int) -> Queue:
     actions: Counter[str] = Counter()
     planned: Counter[str] = Counter()
     devices: set[str] = set()
+    sources: set[str] = set()
     count = likely_late = over_budget = 0
     for jobs in job_batches(run, _COLUMNS):
         count += jobs.num_rows
-        devices.update(filter(None, jobs["device"].unique().to_pylist()))
+        devices |= _names(jobs, "device")
+        sources |= {source for column in SOURCES for source in _names(jobs, column)}
         actions.update(_counted(jobs, "action"))
         late = jobs.filter(pc.greater(jobs["deadline_risk"], pa.scalar(_LIKELY)))
         likely_late += late.num_rows
         latest = _most(latest, late, "deadline_risk", savers)
-        over_budget += jobs.filter(pc.equal(jobs["budget_status"], pa.scalar("over_budget"))).num_rows
+        over_budget += jobs.filter(pc.equal(jobs["budget_status"], pa.scalar("over"))).num_rows
         planned.update(_summed(jobs, "baseline_region", "total_kgco2e"))
         greatest = _most(greatest, jobs, "total_kgco2e", JOBS_SHOWN)
         saves = jobs.filter(pc.greater(jobs["saving_kgco2e"], pa.scalar(0.0)))
@@ -110,7 +114,12 @@ def read_queue(run: Place, *, savers: int) -> Queue:
         planned_kgco2e_by_region=dict(planned),
         devices=devices,
         late=[] if latest is None else latest.to_pylist(),
+        sources=sources,
     )
+
+
+def _names(jobs: pa.Table, column: str) -> set[str]:
+    return {name for name in jobs[column].unique().to_pylist() if name}
 
 
 def _counted(jobs: pa.Table, column: str) -> dict[str, int]:

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from opencarbon.publishing.numbers import NOT_KNOWN, mass, number
 from opencarbon.publishing.render import Cell, Group, Heading, TableView
+from opencarbon.publishing.words import ACTIONS, moment
 
 Rows = Sequence[Mapping[str, Any]]
 
-ACTIONS: Final = {
-    "move": "move",
-    "delay": "delay",
-    "move_and_delay": "move and delay",
-    "run_now": "run as planned",
-    "none": "no advice",
-}
-"""Action -> words."""
 _STATUSES: Final = {
     "potential": "potential",
     "allocated": "capacity reserved",
@@ -233,11 +225,6 @@ def fits_view(fits: Rows, devices: Iterable[str]) -> TableView:
 def interval(low: float | None, high: float | None) -> str:
     """An interval of masses."""
     return NOT_KNOWN if low is None or high is None else f"{mass(low)} to {mass(high)}"
-
-
-def moment(value: datetime | None) -> str:
-    """A moment of UTC, to the minute."""
-    return NOT_KNOWN if value is None else f"{value:%a %d %b %H:%M}"
 
 
 def risk(value: float | None) -> str:
