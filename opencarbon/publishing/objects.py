@@ -37,7 +37,7 @@ from opencarbon.publishing.records import (
     whole_run,
 )
 from opencarbon.publishing.verify import TableRecord
-from opencarbon.sources.object_versions import Found, copy, objects_below, read_version, swap, upload
+from opencarbon.sources.object_versions import Found, copy, objects_below, read_version, swap, tag_of, upload
 from opencarbon.sources.places import Place
 from opencarbon.tables.contracts import Contract
 
@@ -181,7 +181,8 @@ def _put(place: Place, content: bytes) -> None:
 def _copy_latest(layout: Layout, run_id: str) -> bool:
     """Copy a run to ``latest/``, but for the files that are there already; whether there was anything to do.
 
-    What a file holds is known where the store still calls it what it was called when it was copied.
+    What a file holds is known where the store still calls it what it was called when it was copied: looked up file by
+    file, as another publisher may be copying another run.
     """
     source, target = layout.runs / run_id, layout.latest
     wanted = _contents(source)
@@ -193,11 +194,16 @@ def _copy_latest(layout: Layout, run_id: str) -> bool:
     left = sorted(set(there) - set(wanted) - {COPIED})
     if not missing and not left:
         return False
-    _each(lambda name: copy(source / name, target / name), missing)
+    tags = {name: _tag(found) for name, found in there.items()}
+
+    def put(name: str) -> None:
+        copy(source / name, target / name)
+        tags[name] = tag_of(target / name)
+
+    _each(put, missing)
     for name in left:
         (target / name).delete()
-    now = objects_below(target)
-    files = {name: [content, _tag(now.get(name))] for name, content in wanted.items()}
+    files = {name: [content, tags[name]] for name, content in wanted.items()}
     (target / COPIED).write_bytes(as_json({"run_id": run_id, "files": files}))
     return True
 

@@ -165,6 +165,28 @@ def copy(source: Place, target: Place) -> None:
         obstore.copy(objects.store, key, _of(target)[1])
 
 
+def tag_of(place: Place) -> str | None:
+    """What the store calls the content of an object.
+
+    Parameters
+    ----------
+    place : Place
+
+    Returns
+    -------
+    str or None
+        None where there is no object, or the store has no name for it.
+    """
+    import obstore
+
+    objects, key = _of(place)
+    try:
+        with told():
+            return obstore.head(objects.store, key)["e_tag"]
+    except FileNotFoundError:
+        return None
+
+
 def _of(place: Place) -> tuple[Objects, str]:
     handler: Any = cast(pafs.PyFileSystem, place.system).handler
     objects = cast(Objects, handler)

@@ -172,6 +172,28 @@ def test_what_latest_holds_already_is_not_copied_and_what_is_left_over_goes(
     assert [] == faults(root, {TUESDAY}) + latest_faults(root)
 
 
+def test_what_another_publisher_overwrites_meanwhile_is_copied_again(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_now(root, MONDAY)
+    first: list[Place] = []
+
+    def copy(source: Place, target: Place) -> None:
+        object_versions.copy(source, target)
+        first.append(target)
+        if target.name == "release.json":  # long after the first file, and before the last
+            first[0].write_bytes(b"of another run")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(objects, "copy", copy)
+        patch.setattr(objects, "_AT_ONCE", 1)
+        publish_now(root, TUESDAY)
+    assert latest_faults(root) == [f"latest is not {TUESDAY}"]
+
+    publish_now(root, TUESDAY)
+    assert [] == faults(root, {TUESDAY}) + latest_faults(root)
+
+
 def test_wrong_tables_are_not_published_and_leave_nothing(root: str) -> None:
     staged = stage_run(root, MONDAY)
     (staged / "dim_run" / "part-0.parquet").write_bytes(b"no Parquet")
